@@ -1,0 +1,152 @@
+package badgerstore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"dfs/cas"
+	"dfs/cas/castest"
+)
+
+// batches returns blobs of size bytes, which no compression would shrink and of
+// which every one is new, in Puts of some 4 MiB.
+func batch(from, size int) []cas.Blob {
+	blobs := make([]cas.Blob, max(1, 4<<20/size))
+	base := castest.Bytes(1, 2*size)[:size]
+	for i := range blobs {
+		plain := append([]byte(nil), base...)
+		binary.BigEndian.PutUint64(plain, uint64(from+i))
+		blobs[i] = cas.Seal(cas.Chunk, plain)
+	}
+	return blobs
+}
+
+// anonymous returns the anonymous memory of the process in MiB, 0 if unknown.
+func anonymous() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	var kib float64
+	for _, line := range strings.Split(string(status), "\n") {
+		if _, err := fmt.Sscanf(line, "RssAnon: %f kB", &kib); err == nil {
+			return kib / 1024
+		}
+	}
+	return 0
+}
+
+func openBench(b *testing.B) *Store {
+	s, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+// BenchmarkPut counts Put and its share of a Barrier for each GiB, not the hashing.
+func BenchmarkPut(b *testing.B) {
+	for _, size := range []int{200, 3 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := openBench(b)
+			b.SetBytes(int64(size))
+			peak, n := 0.0, 0
+			for n < b.N {
+				b.StopTimer()
+				blobs := batch(n, size)
+				blobs = blobs[:min(len(blobs), b.N-n)]
+				peak = max(peak, anonymous())
+				b.StartTimer()
+				if err := s.Put(b.Context(), castest.Volume(1), blobs); err != nil {
+					b.Fatal(err)
+				}
+				n += len(blobs)
+			}
+			if err := s.Barrier(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			b.ReportMetric(peak, "peak-anon-MiB")
+		})
+	}
+}
+
+func fill(b *testing.B, s *Store, size, total int) []cas.Ref {
+	b.Helper()
+	var refs []cas.Ref
+	for len(refs) < total {
+		blobs := batch(len(refs), size)
+		if err := s.Put(b.Context(), castest.Volume(1), blobs); err != nil {
+			b.Fatal(err)
+		}
+		refs = append(refs, castest.Refs(blobs)...)
+	}
+	return refs
+}
+
+func BenchmarkMissing(b *testing.B) {
+	s := openBench(b)
+	refs := fill(b, s, 3<<10, 300000)
+	for _, c := range []struct {
+		name string
+		flip byte
+	}{{"present", 0}, {"absent", 1}} {
+		b.Run(c.name, func(b *testing.B) {
+			ask := make([]cas.Ref, 1000)
+			n := 0
+			for n < b.N {
+				for i := range ask {
+					ask[i] = refs[(n+i)*7919%len(refs)]
+					ask[i].ID[31] ^= c.flip
+				}
+				if _, err := s.Missing(b.Context(), castest.Volume(1), cas.Everything(), ask[:min(1000, b.N-n)]); err != nil {
+					b.Fatal(err)
+				}
+				n += len(ask)
+			}
+		})
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	for _, size := range []int{3 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := openBench(b)
+			refs := fill(b, s, size, 256<<20/size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				ask := refs[n%len(refs):]
+				ask = ask[:min(len(ask), b.N-n)]
+				if err := s.Get(b.Context(), cas.Everything(), ask, func(cas.Blob) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+				n += len(ask)
+			}
+		})
+	}
+}
+
+// BenchmarkBarrier is one small Put and its Barrier, as in a small push.
+func BenchmarkBarrier(b *testing.B) {
+	s := openBench(b)
+	for n := 0; b.Loop(); n++ {
+		if err := s.Put(b.Context(), castest.Volume(1), batch(n, 8<<10)[:1]); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Barrier(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.KeepAlive(s)
+}

@@ -1,0 +1,66 @@
+package badgerstore
+
+import (
+	"fmt"
+	"sync"
+
+	"dfs/cas"
+)
+
+// statfsEvery is how many bytes may be admitted between two looks at the filesystem.
+const statfsEvery = 64 << 20
+
+// space admits writes as long as the filesystem has room for them beyond the
+// reserve and beyond what Badger is going to write for what it has in its tables.
+type space struct {
+	path    string
+	reserve int64 // 0: the default
+	maxDebt int64
+
+	mu      sync.Mutex
+	credit  int64 // may be admitted before the next look
+	pending int64 // admitted and not yet written
+	debt    int64 // table bytes to be written again, when flushed and when compacted
+}
+
+func newSpace(path string, opts Options) *space {
+	return &space{path: path, reserve: opts.Reserve, maxDebt: 2 * (memTables + 2) * opts.MemTable}
+}
+
+// admit takes the cost of a write off the free space, or returns cas.ErrNoSpace.
+// The caller releases it when the write is done.
+func (s *space) admit(c cost) (release func(), err error) {
+	need := c.bytes + 2*c.lsm
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if need > s.credit {
+		if err := s.look(need); err != nil {
+			return nil, err
+		}
+	}
+	s.credit -= need
+	s.pending += need
+	s.debt = min(s.debt+2*c.lsm, s.maxDebt)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pending -= need
+	}, nil
+}
+
+func (s *space) look(need int64) error {
+	free, total, err := diskSpace(s.path)
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", s.path, err)
+	}
+	reserve := s.reserve
+	if reserve == 0 {
+		reserve = min(512<<20, total/20)
+	}
+	room := free - reserve - s.pending - s.debt
+	if need > room {
+		return fmt.Errorf("%w: %d bytes are free, %d are to stay so", cas.ErrNoSpace, free, reserve)
+	}
+	s.credit = min(room, max(need, statfsEvery))
+	return nil
+}
