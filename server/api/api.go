@@ -1,0 +1,284 @@
+// Package api is the protocol between clients and a hub: the [Hub] interface,
+// its messages, their binary and JSON forms, the table of HTTP routes, the
+// limits and the errors. It is all that both sides share; it does no I/O.
+//
+// A push is Start, then for each batch Diff (which blobs are missing?) and
+// Upload, then Commit. A pull is Start, then Changes (or a Merkle walk with
+// Nodes when the replica has no base), then Blobs. Every call may be lost,
+// doubled or repeated at any time with the same effect as one call.
+package api
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"dfs/cas"
+	"dfs/manifest"
+)
+
+// ProtocolVersion is the version of the protocol that this package describes.
+const ProtocolVersion = 1
+
+// ReplicaID is the random identity of a replica.
+type ReplicaID = cas.VolumeID
+
+// A Hub is the server side, in process or behind HTTP. Implementations are safe
+// for concurrent use. Errors are *Error values (see errors.go) or wrap one,
+// so errors.Is and errors.As give the same answers on both sides of the wire.
+type Hub interface {
+	// Info tells the hub's identity and limits.
+	Info(ctx context.Context) (Info, error)
+
+	// Volumes lists the volumes in name order; with a name, that one or none.
+	Volumes(ctx context.Context, name string) ([]Volume, error)
+
+	// CreateVolume makes an empty volume with the ID chosen by the caller; the
+	// same name and ID again give the same answer. ErrExists when the name or
+	// ID is taken by another volume, ErrInvalid for a bad name.
+	CreateVolume(ctx context.Context, name string, id cas.VolumeID) (Volume, error)
+
+	// Start opens the session of (replica, volume), or resumes the one that is
+	// open: its staged parts are kept when Run is the one that staged them and
+	// dropped when it is another. ErrNotFound for an unknown volume.
+	Start(ctx context.Context, req StartRequest) (StartAnswer, error)
+
+	// Diff stages part req.Part of the session's edits and answers which blobs
+	// the hub lacks of those that the part names (see DiffRequest.Names), and
+	// which edits conflict with the head as it is now. The same part again
+	// replaces the former. Staged parts survive a crash of the hub.
+	Diff(ctx context.Context, req DiffRequest) (DiffAnswer, error)
+
+	// Upload stores blobs for the session's volume. Only chunks and pages are
+	// accepted. A page is refused with ErrIncomplete unless all that it names
+	// is there: first in the same request counts. Visible at once, durable with
+	// the commit. ErrNoSpace when the store is full.
+	Upload(ctx context.Context, session SessionID, blobs []cas.Blob) error
+
+	// Commit applies the session's staged parts 0…Parts-1, then the request's
+	// own edits, to the head, as one snapshot, and closes the session. The
+	// answer is durable before it is given. The same Key again gives the same
+	// answer without effect. ErrIncomplete (with Missing) when an edit
+	// names a blob that is not there: nothing is committed, the session stays.
+	// ErrRoot when head was Seen and the new root is not Expect. An edit that
+	// conflicts does not stop the others (see CommitAnswer).
+	Commit(ctx context.Context, req CommitRequest) (CommitAnswer, error)
+
+	// Report lets a client that pulls tell its progress; it keeps the session
+	// alive. ErrState when the transition is not legal.
+	Report(ctx context.Context, session SessionID, state State) error
+
+	// Changes yields what differs between two snapshots of a volume, in path
+	// order, one change a path. The zero From is the empty tree; the zero To
+	// is the head. ErrNotFound when the volume has no such snapshot. After an error the
+	// sequence ends.
+	Changes(ctx context.Context, req ChangesRequest) iter.Seq2[Change, error]
+
+	// Blobs calls fn for each ref (chunks and pages) in the order asked for, at most
+	// Limits.Blobs of them. A blob is valid until fn returns.
+	Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error
+
+	// Nodes is Blobs for tree nodes: the Merkle walk.
+	Nodes(ctx context.Context, v cas.VolumeID, ids []cas.ID, fn func(cas.Blob) error) error
+
+	// Snapshot returns a snapshot of the volume; the zero ID is the head.
+	Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (Snapshot, error)
+
+	// Status tells head, open conflicts and running sessions of a volume.
+	Status(ctx context.Context, v cas.VolumeID) (Status, error)
+}
+
+// Info describes a hub.
+type Info struct {
+	HubID    cas.VolumeID `json:"hub_id"`
+	Protocol int          `json:"protocol"`
+	Limits   Limits       `json:"limits"`
+}
+
+// Volume describes a volume.
+type Volume struct {
+	ID   cas.VolumeID `json:"id"`
+	Name string       `json:"name"`
+	Head Head         `json:"head"`
+}
+
+// Head names a volume's newest snapshot. Seq 0 with zero IDs... is never used:
+// a new volume has a first snapshot, of the empty tree, with Seq 1.
+type Head struct {
+	Snapshot cas.ID `json:"snapshot"`
+	Seq      uint64 `json:"seq"`
+	Root     cas.ID `json:"root"`
+}
+
+// Snapshot is an immutable record of a volume's tree: see manifest for its encoding.
+type Snapshot struct {
+	ID     cas.ID            `json:"id"`
+	Record manifest.Snapshot `json:"record"`
+}
+
+// SessionID names a session; random.
+type SessionID = cas.VolumeID
+
+// State is a session's state.
+type State string
+
+// The states of a session.
+const (
+	Idle               State = "IDLE"
+	ComputingDiff      State = "COMPUTING_DIFF"
+	RequestingMetadata State = "REQUESTING_METADATA"
+	TransferringFiles  State = "TRANSFERRING_FILES"
+	ResolvingConflicts State = "RESOLVING_CONFLICTS"
+	ApplyingChanges    State = "APPLYING_CHANGES"
+	Complete           State = "COMPLETE"
+	Failed             State = "FAILED"
+	Expired            State = "EXPIRED"
+	Aborted            State = "ABORTED"
+)
+
+// StartRequest opens or resumes a session.
+type StartRequest struct {
+	Protocol int          `json:"protocol"`
+	Replica  ReplicaID    `json:"replica"`
+	Volume   cas.VolumeID `json:"volume"`
+	Run      cas.VolumeID `json:"run"`     // random, one per run of the client
+	Client   string       `json:"client"`  // the host's name, for people
+	Command  string       `json:"command"` // push, pull, sync
+	Seen     cas.ID       `json:"seen"`    // the replica's newest known snapshot, zero when none
+	SeenSeq  uint64       `json:"seen_seq"`
+}
+
+// StartAnswer tells where the session stands.
+type StartAnswer struct {
+	HubID   cas.VolumeID `json:"hub_id"`
+	Session SessionID    `json:"session"`
+	State   State        `json:"state"`
+	Head    Head         `json:"head"`
+	SeenOK  bool         `json:"seen_ok"` // the volume has the Seen snapshot under SeenSeq (true when Seen is zero)
+	Staged  int          `json:"staged"`  // parts that are staged already
+	Profile uint8        `json:"profile"` // the chunking profile to use
+	Limits  Limits       `json:"limits"`
+}
+
+// Edit asks the hub to make Path be New (nil: absent), given that the sender
+// based it on a manifest with hash Base (zero: absent).
+type Edit struct {
+	Path string
+	Base cas.ID
+	New  *manifest.Manifest
+}
+
+// Change says that Path was Old and is New; nil is absent.
+type Change struct {
+	Path string
+	Old  *manifest.Manifest
+	New  *manifest.Manifest
+}
+
+// DiffRequest is part number Part, from 0, of a session's edits. Within a part
+// and from each part to the next paths ascend (merkle.Compare), one edit a path. Ask
+// names further blobs to look up: pieces of a file that is not finished yet.
+type DiffRequest struct {
+	Session SessionID
+	Part    int
+	Edits   []Edit
+	Ask     []cas.Ref
+}
+
+// Names lists the blobs that the part names, in order: for each edit its
+// inline chunks, or its root page; then Ask. Repetitions are kept.
+func (r *DiffRequest) Names() []cas.Ref {
+	return append(EditNames(r.Edits), r.Ask...)
+}
+
+// EditNames lists the blobs that edits name directly, in order.
+func EditNames(edits []Edit) []cas.Ref {
+	var refs []cas.Ref
+	for _, e := range edits {
+		if e.New == nil {
+			continue
+		}
+		for _, run := range e.New.Runs {
+			refs = append(refs, cas.Ref{Kind: cas.Chunk, ID: run.ID})
+		}
+		if !e.New.Pages.IsZero() {
+			refs = append(refs, cas.Ref{Kind: cas.Page, ID: e.New.Pages})
+		}
+	}
+	return refs
+}
+
+// DiffAnswer answers a DiffRequest.
+type DiffAnswer struct {
+	Missing   []bool   // for each of Names: the hub lacks it
+	Conflicts []string // paths whose edit conflicts with the head as it is now
+}
+
+// CommitRequest seals a session.
+type CommitRequest struct {
+	Session SessionID
+	Key     cas.VolumeID // random: the idempotency key
+	Parts   int          // staged parts that must be there
+	Edits   []Edit       // the last edits, not staged
+	Blobs   []cas.Blob   // blobs that they name and the hub lacks, stored as by Upload
+	Seen    cas.ID       // the snapshot that Expect was computed from
+	Expect  cas.ID       // the root after the edits if the head is Seen; zero: not known
+	Message string
+}
+
+// CommitAnswer tells what became of a commit.
+type CommitAnswer struct {
+	Head Head // the volume's head after the commit: the new snapshot, or the former head when nothing changed
+	// Merged: the head had moved on from the request's Seen, or some edits were
+	// merged, restored a directory or conflicted, so Head.Root is not what the replica
+	// alone would have. Call Changes(Seen → Head) for the difference.
+	Merged bool
+	// Conflicts: the edits that were not applied because the head's version
+	// differs from both Base and New. Each is kept on the hub as a conflict object.
+	Conflicts []Conflict
+	// Kept: deletions that were dropped because the head's version is an edit
+	// the replica has not seen, or a directory in which something new lives.
+	Kept []string
+}
+
+// Conflict is an object on the hub: Path, which Replica wanted to be Ours
+// while the head has Theirs, both changed from Base; nil is absent.
+type Conflict struct {
+	ID      cas.ID // SHA-256 of volume, replica and path: one open conflict each
+	Path    string
+	Replica ReplicaID
+	Base    *manifest.Manifest
+	Ours    *manifest.Manifest
+	Theirs  *manifest.Manifest
+	Open    bool
+	Time    time.Time // when the hub recorded it; information only
+}
+
+// ChangesRequest asks for the difference between two snapshots.
+type ChangesRequest struct {
+	Volume cas.VolumeID `json:"volume"`
+	From   cas.ID       `json:"from"`
+	To     cas.ID       `json:"to"`
+}
+
+// Status describes a volume at work.
+type Status struct {
+	Volume    Volume        `json:"volume"`
+	Conflicts int           `json:"conflicts"` // open ones
+	Sessions  []SessionInfo `json:"sessions"`  // those that are neither idle nor ended
+}
+
+// SessionInfo describes a session.
+type SessionInfo struct {
+	ID      SessionID    `json:"id"`
+	Replica ReplicaID    `json:"replica"`
+	Volume  cas.VolumeID `json:"volume"`
+	Client  string       `json:"client"`
+	Command string       `json:"command"`
+	State   State        `json:"state"`
+	Started time.Time    `json:"started"`
+	Active  time.Time    `json:"active"` // last progress
+	Blobs   int64        `json:"blobs"`  // stored by this session
+	Bytes   int64        `json:"bytes"`  // plain bytes of those
+	Parts   int          `json:"parts"`  // staged
+}

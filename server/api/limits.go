@@ -1,0 +1,43 @@
+package api
+
+import "dfs/cas"
+
+// Limits bounds what a hub accepts; Start tells them to the client.
+type Limits struct {
+	Body    int64 `json:"body"`    // bytes of a request body
+	Blobs   int   `json:"blobs"`   // blobs of one Blobs, Nodes or Diff.Ask list
+	Edits   int   `json:"edits"`   // edits of a part
+	Part    int64 `json:"part"`    // bytes of a part's binary form
+	Parts   int   `json:"parts"`   // staged parts of a session
+	Message int   `json:"message"` // bytes of a commit message
+}
+
+// DefaultLimits are the limits of this version.
+func DefaultLimits() Limits {
+	return Limits{Body: 16 << 20, Blobs: 16384, Edits: 16384, Part: 2 << 20, Parts: 65536, Message: 4096}
+}
+
+// MaxVolumeName bounds a volume's name, in bytes; package manifest bounds paths.
+const MaxVolumeName = 128
+
+// The JSON forms of small requests and answers, which have no type of their own in the Hub interface.
+type (
+	// VolumeList answers OpVolumes.
+	VolumeList struct {
+		Volumes []Volume `json:"volumes"`
+	}
+	// NewVolume asks OpCreateVolume.
+	NewVolume struct {
+		Name string       `json:"name"`
+		ID   cas.VolumeID `json:"id"`
+	}
+	// Progress asks OpReport.
+	Progress struct {
+		Session SessionID `json:"session"`
+		State   State     `json:"state"`
+	}
+	// Stored answers OpUpload.
+	Stored struct {
+		Blobs int `json:"blobs"`
+	}
+)

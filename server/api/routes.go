@@ -1,0 +1,88 @@
+package api
+
+import "net/http"
+
+// The content types of bodies.
+const (
+	JSON   = "application/json"
+	Binary = "application/x-dfs"
+)
+
+// Op is an operation of the protocol over HTTP: an index into the table of routes.
+type Op int
+
+// The operations.
+const (
+	OpHealth Op = iota
+	OpInfo
+	OpVolumes
+	OpCreateVolume
+	OpStart
+	OpDiff
+	OpUpload
+	OpCommit
+	OpChanges
+	OpStatus
+	OpReport
+	OpBlobs
+	OpNodes
+	OpSnapshot
+)
+
+// HeaderSnapshot is the header of a changes answer that tells the snapshot up
+// to which the changes lead, in the form of cas.ID.
+const HeaderSnapshot = "Dfs-Snapshot"
+
+// A Route says how an operation crosses HTTP. Parameters of a GET are in the
+// query. An answer that is a refusal has the status of its code and an Error as JSON.
+type Route struct {
+	Name   string
+	Method string
+	Path   string
+	Query  []string // the parameters that are known; others are refused
+	Takes  []string // content types of the request's body; nil: it has none
+	Gives  []string // content types of the answer's body; the first unless Accept is exactly another
+	Does   string
+}
+
+// routes is the table, in the order of the operations.
+var routes = [...]Route{
+	OpHealth: {"health", http.MethodGet, "/healthz", nil, nil, []string{JSON},
+		"tells that the hub answers: {}"},
+	OpInfo: {"info", http.MethodGet, "/api/hub", nil, nil, []string{JSON},
+		"Hub.Info"},
+	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", []string{"name"}, nil, []string{JSON},
+		"Hub.Volumes: {\"volumes\": [Volume]}"},
+	OpCreateVolume: {"create volume", http.MethodPost, "/api/volumes", nil, []string{JSON}, []string{JSON},
+		"Hub.CreateVolume of {\"name\", \"id\"}: Volume"},
+	OpStart: {"start", http.MethodPost, "/api/sync/start", nil, []string{JSON}, []string{JSON},
+		"Hub.Start of StartRequest: StartAnswer"},
+	OpDiff: {"diff", http.MethodPost, "/api/sync/diff", nil, []string{Binary, JSON}, []string{JSON, Binary},
+		"Hub.Diff"},
+	OpUpload: {"upload", http.MethodPost, "/api/file/upload", []string{"session"}, []string{Binary}, []string{JSON},
+		"Hub.Upload of frames: {\"blobs\": how many}; what came whole is stored even when the body is cut"},
+	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", nil, []string{Binary, JSON}, []string{JSON, Binary},
+		"Hub.Commit; the JSON form has no blobs"},
+	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", []string{"volume", "from", "to", "skip"}, nil, []string{JSON, Binary},
+		"Hub.Changes without the first skip; the Dfs-Snapshot header tells what to was: {\"changes\": [Change], \"count\" or \"error\"}"},
+	OpStatus: {"status", http.MethodGet, "/api/sync/status", []string{"volume"}, nil, []string{JSON},
+		"Hub.Status"},
+	OpReport: {"report", http.MethodPost, "/api/sync/status", nil, []string{JSON}, []string{JSON},
+		"Hub.Report of {\"session\", \"state\"}: {}"},
+	OpBlobs: {"blobs", http.MethodPost, "/api/chunks/get", nil, []string{Binary}, []string{Binary},
+		"Hub.Blobs: frames in the order asked for"},
+	OpNodes: {"nodes", http.MethodPost, "/api/tree/nodes", nil, []string{Binary}, []string{Binary},
+		"Hub.Nodes: frames in the order asked for"},
+	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", []string{"volume", "id"}, nil, []string{JSON},
+		"Hub.Snapshot; without id the head"},
+}
+
+// Ops returns how many operations there are: they are the numbers below it.
+func Ops() int { return len(routes) }
+
+// Route returns the operation's row of the table, whose slices are shared and
+// must not be changed.
+func (o Op) Route() Route { return routes[o] }
+
+// String returns the operation's name.
+func (o Op) String() string { return routes[o].Name }
