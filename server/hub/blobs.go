@@ -1,0 +1,299 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"dfs/cas"
+	"dfs/manifest"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// own is the scope of one volume.
+func own(v cas.VolumeID) cas.Scope { return cas.Scope{Volumes: []cas.VolumeID{v}} }
+
+// scope returns what the caller may read. In process that is everything.
+func (h *Hub) scope(context.Context) cas.Scope { return cas.Everything() }
+
+// nodes returns the source of the volume's nodes.
+func (h *Hub) nodes(v cas.VolumeID) merkle.Source {
+	return merkle.StoreSource{Store: h.store, Scope: own(v)}
+}
+
+// missing reports which chunks and pages the caller's volumes lack. What
+// they have becomes v's own, a page together with all below it.
+func (h *Hub) missing(ctx context.Context, v cas.VolumeID, refs []cas.Ref) ([]bool, error) {
+	return h.missingBelow(ctx, v, refs, math.MaxUint8+1)
+}
+
+// missingBelow is missing for what a page of a level names. That pages are of lower
+// and lower levels bounds the depth.
+func (h *Hub) missingBelow(ctx context.Context, v cas.VolumeID, refs []cas.Ref, level int) ([]bool, error) {
+	var chunks, pages []cas.Ref
+	for _, ref := range refs {
+		switch ref.Kind {
+		case cas.Chunk:
+			chunks = append(chunks, ref)
+		case cas.Page:
+			pages = append(pages, ref)
+		default:
+			return nil, refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
+		}
+	}
+	noChunk, err := h.lacking(ctx, v, h.scope(ctx), chunks)
+	if err != nil {
+		return nil, err
+	}
+	noPage, err := h.lacking(ctx, v, own(v), pages)
+	if err != nil {
+		return nil, err
+	}
+	for i, no := range noPage {
+		if no {
+			if noPage[i], err = h.adopt(ctx, v, pages[i], level); err != nil {
+				return nil, err
+			}
+		}
+	}
+	answer := make([]bool, len(refs))
+	for i, ref := range refs {
+		from := &noChunk
+		if ref.Kind == cas.Page {
+			from = &noPage
+		}
+		answer[i], *from = (*from)[0], (*from)[1:]
+	}
+	return answer, nil
+}
+
+func (h *Hub) lacking(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]bool, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	missing, err := h.store.Missing(ctx, v, scope, refs)
+	return missing, h.stopped(err)
+}
+
+// adopt makes a page that another volume of the caller's has v's own, after all that it
+// names, and reports whether it is missing. It must be of a level below above.
+func (h *Hub) adopt(ctx context.Context, v cas.VolumeID, ref cas.Ref, above int) (bool, error) {
+	var names []cas.Ref
+	level := 0
+	err := h.store.Get(ctx, h.scope(ctx), []cas.Ref{ref}, func(b cas.Blob) error {
+		page, err := manifest.DecodePage(b.Plain())
+		if err != nil {
+			return err
+		}
+		names, level = page.Names(), int(page.Level)
+		if level >= above {
+			return refuse(api.ErrInvalid, "its level %d is not below its parent's, %d", level, above)
+		}
+		return nil
+	})
+	if errors.Is(err, cas.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%v: %w", ref, err)
+	}
+	absent, err := h.missingBelow(ctx, v, names, level)
+	if err != nil {
+		return false, err
+	}
+	for _, no := range absent {
+		if no {
+			return true, nil
+		}
+	}
+	absent, err = h.lacking(ctx, v, h.scope(ctx), []cas.Ref{ref})
+	if err != nil {
+		return false, err
+	}
+	return absent[0], nil
+}
+
+// put stores chunks and pages for v. A page goes in only when all that it names is
+// there and durable, so that also after a power cut a page that is there is whole.
+func (h *Hub) put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error {
+	if err := h.writable(); err != nil {
+		return err
+	}
+	var chunks, pages []cas.Blob
+	for _, b := range blobs {
+		switch b.Ref().Kind {
+		case cas.Chunk:
+			chunks = append(chunks, b)
+		case cas.Page:
+			pages = append(pages, b)
+		default:
+			return refuse(api.ErrInvalid, "%v is neither a chunk nor a page", b.Ref())
+		}
+	}
+	if len(chunks) > 0 {
+		if err := h.store.Put(ctx, v, chunks); err != nil {
+			return h.stopped(err)
+		}
+	}
+	for len(pages) > 0 {
+		n, err := h.putPages(ctx, v, pages)
+		if err != nil {
+			return err
+		}
+		pages = pages[n:]
+	}
+	return nil
+}
+
+// putPages stores the first pages, up to one that names another of them, and returns
+// their number.
+func (h *Hub) putPages(ctx context.Context, v cas.VolumeID, pages []cas.Blob) (int, error) {
+	var names []cas.Ref
+	batch := make(map[cas.Ref]bool)
+	n := 0
+	for ; n < len(pages); n++ {
+		page, err := manifest.DecodePage(pages[n].Plain())
+		if err != nil {
+			return 0, refuse(api.ErrInvalid, "%v: %v", pages[n].Ref(), err)
+		}
+		below := page.Names()
+		if namesAny(below, batch) {
+			break
+		}
+		names = append(names, below...)
+		batch[pages[n].Ref()] = true
+	}
+	absent, err := h.missing(ctx, v, names)
+	if err != nil {
+		return 0, err
+	}
+	if err := incomplete("pages name", names, absent); err != nil {
+		return 0, err
+	}
+	if err := h.barrier(ctx); err != nil {
+		return 0, err
+	}
+	return n, h.stopped(h.store.Put(ctx, v, pages[:n]))
+}
+
+func namesAny(refs []cas.Ref, set map[cas.Ref]bool) bool {
+	for _, ref := range refs {
+		if set[ref] {
+			return true
+		}
+	}
+	return false
+}
+
+// incomplete returns an error when one of the refs is absent.
+func incomplete(who string, refs []cas.Ref, absent []bool) error {
+	var missing []cas.Ref
+	for i, ref := range refs {
+		if absent[i] && len(missing) < api.MaxMissing {
+			missing = append(missing, ref)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &api.Error{Code: api.ErrIncomplete.Code, Missing: missing,
+		Message: fmt.Sprintf("%s blobs that the hub lacks, such as %v", who, missing[0])}
+}
+
+// Blobs implements [api.Hub].
+func (h *Hub) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
+	for _, ref := range refs {
+		if ref.Kind != cas.Chunk && ref.Kind != cas.Page {
+			return refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
+		}
+	}
+	return h.read(ctx, v, refs, fn)
+}
+
+// Nodes implements [api.Hub].
+func (h *Hub) Nodes(ctx context.Context, v cas.VolumeID, ids []cas.ID, fn func(cas.Blob) error) error {
+	refs := make([]cas.Ref, len(ids))
+	for i, id := range ids {
+		refs[i] = cas.Ref{Kind: cas.Node, ID: id}
+	}
+	return h.read(ctx, v, refs, fn)
+}
+
+func (h *Hub) read(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	if _, err := h.volume(v); err != nil {
+		return err
+	}
+	if limit := api.DefaultLimits().Blobs; len(refs) > limit {
+		return refuse(api.ErrTooLarge, "%d blobs asked for, more than %d", len(refs), limit)
+	}
+	var failed error // of fn, which is none of ours
+	err := h.store.Get(ctx, own(v), refs, func(b cas.Blob) error {
+		failed = fn(b)
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	return wire(err)
+}
+
+// Changes implements [api.Hub].
+func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
+	return func(yield func(api.Change, error) bool) {
+		if err := h.enter(); err != nil {
+			yield(api.Change{}, err)
+			return
+		}
+		defer h.leave()
+		from, to, err := h.rootsBetween(req)
+		if err != nil {
+			yield(api.Change{}, wire(err))
+			return
+		}
+		for c, err := range merkle.Diff(ctx, h.nodes(req.Volume), from, to) {
+			change := api.Change{Path: c.Path}
+			if err == nil {
+				change.Old, change.New, err = decodeBoth(c)
+			}
+			if !yield(change, wire(err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (h *Hub) rootsBetween(req api.ChangesRequest) (from, to cas.ID, err error) {
+	v, err := h.volume(req.Volume)
+	if err != nil {
+		return from, to, err
+	}
+	from = merkle.EmptyRoot()
+	if !req.From.IsZero() {
+		old, err := h.findSnapshot(v, req.From)
+		if err != nil {
+			return from, to, err
+		}
+		from = old.Root
+	}
+	head, err := h.findSnapshot(v, req.To)
+	return from, head.Root, err
+}
+
+func decodeBoth(c merkle.Change) (before, after *manifest.Manifest, err error) {
+	if c.Old != nil {
+		if before, err = decodeEntry(c.Path, c.Old); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.New != nil {
+		after, err = decodeEntry(c.Path, c.New)
+	}
+	return before, after, err
+}

@@ -1,0 +1,347 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"dfs/cas"
+	"dfs/manifest"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// Commit implements [api.Hub].
+func (h *Hub) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error) {
+	if err := h.enter(); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	defer h.leave()
+	answer, err := h.commit(ctx, &req)
+	return answer, wire(err)
+}
+
+func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAnswer, error) {
+	if answer, ok, err := h.answered(req); ok || err != nil {
+		return answer, err
+	}
+	s, v, err := h.find(req.Session)
+	if err != nil {
+		return api.CommitAnswer{}, err
+	}
+	if err := v.acquire(ctx); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	defer v.release()
+	// The same request may have waited for the lock beside this one.
+	if answer, ok, err := h.answered(req); ok || err != nil {
+		return answer, err
+	}
+	if err := s.seal(h.now()); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	defer func() { s.unseal(h.now()) }()
+	c := &commit{h: h, s: s, v: v, req: req, head: h.headOf(v), src: h.nodes(v.id)}
+	return c.run(ctx)
+}
+
+// commit is one commit under way. It goes over the edits twice, decoding one part
+// at a time: first it decides what becomes of each, then it edits the tree.
+type commit struct {
+	h    *Hub
+	s    *session
+	v    *volume
+	req  *api.CommitRequest
+	head api.Head
+	src  merkle.Source
+	d    *decider
+	time time.Time
+	open map[cas.ID]bool // the volume's open conflicts
+	done []cas.ID        // those that the edits settle
+}
+
+func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
+	if err := c.check(); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	if err := c.h.put(ctx, c.v.id, c.req.Blobs); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	c.s.progress(c.req.Blobs)
+	if err := c.decide(ctx); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	c.s.set(api.ApplyingChanges)
+	c.time = c.h.now()
+	var err error
+	if c.open, err = c.h.openConflicts(c.v.id); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	head, err := c.apply(ctx)
+	if err != nil {
+		return api.CommitAnswer{}, err
+	}
+	answer := api.CommitAnswer{Head: head, Merged: c.merged(), Kept: c.d.kept, Conflicts: c.d.conflicts}
+	for i := range answer.Conflicts {
+		c.identify(&answer.Conflicts[i])
+	}
+	return answer, c.record(ctx, &answer)
+}
+
+// check refuses a request that breaks a limit or lacks parts.
+func (c *commit) check() error {
+	limits := api.DefaultLimits()
+	switch {
+	case c.req.Key.IsZero():
+		return refuse(api.ErrInvalid, "commit: key is zero")
+	case len(c.req.Message) > limits.Message:
+		return refuse(api.ErrTooLarge, "commit: message of %d bytes, more than %d", len(c.req.Message), limits.Message)
+	case c.req.Parts < 0 || c.req.Parts > limits.Parts:
+		return refuse(api.ErrTooLarge, "commit: %d parts, more than %d", c.req.Parts, limits.Parts)
+	}
+	if n := c.s.staged(); n < c.req.Parts {
+		return refuse(api.ErrInvalid, "commit: part %d of %d is not staged", n, c.req.Parts)
+	}
+	return checkEdits("commit", c.req.Edits)
+}
+
+// parts yields the edits of each staged part, then those of the request.
+func (c *commit) parts() iter.Seq2[[]api.Edit, error] {
+	return func(yield func([]api.Edit, error) bool) {
+		for n := range c.req.Parts {
+			edits, err := c.h.loadPart(c.s.id, n)
+			if !yield(edits, err) || err != nil {
+				return
+			}
+		}
+		yield(c.req.Edits, nil)
+	}
+}
+
+// decide is the first pass.
+func (c *commit) decide(ctx context.Context) error {
+	seen, err := c.h.rootsOf(c.v.id, c.req.Seen, c.s.seen())
+	if err != nil {
+		return err
+	}
+	c.d = newDecider(ctx, c.src, c.head.Root, seen)
+	var missing []cas.Ref
+	last, n := "", 0
+	for edits, err := range c.parts() {
+		if err != nil {
+			return err
+		}
+		missing, err = c.lookup(ctx, n, edits, missing)
+		if err != nil {
+			return err
+		}
+		for _, e := range edits {
+			if last != "" && merkle.Compare(e.Path, last) <= 0 {
+				return refuse(api.ErrInvalid, "part %d: edit of %q does not come after %q", n, e.Path, last)
+			}
+			if err := c.d.add(e); err != nil {
+				return err
+			}
+			last = e.Path
+		}
+		n++
+	}
+	if len(missing) > 0 {
+		return &api.Error{Code: api.ErrIncomplete.Code, Missing: missing,
+			Message: fmt.Sprintf("commit: %d or more blobs that the edits name are missing, such as %v", len(missing), missing[0])}
+	}
+	return c.d.finish()
+}
+
+// lookup appends the blobs that the edits of part n name and the hub lacks to
+// missing, up to its bound. It asks only for what was not there when the part was staged.
+func (c *commit) lookup(ctx context.Context, n int, edits []api.Edit, missing []cas.Ref) ([]cas.Ref, error) {
+	refs := api.EditNames(edits)
+	if p := c.s.part(n); n < c.req.Parts && len(p.lacking) == len(refs) {
+		var ask []cas.Ref
+		for i, lacking := range p.lacking {
+			if lacking {
+				ask = append(ask, refs[i])
+			}
+		}
+		refs = ask
+	}
+	absent, err := c.h.missing(ctx, c.v.id, refs)
+	if err != nil {
+		return nil, err
+	}
+	for i, ref := range refs {
+		if absent[i] && len(missing) < api.MaxMissing && !slices.Contains(missing, ref) {
+			missing = append(missing, ref)
+		}
+	}
+	return missing, nil
+}
+
+// apply is the second pass: it makes the new tree and its snapshot durable and
+// returns the head to be.
+func (c *commit) apply(ctx context.Context) (api.Head, error) {
+	w := &nodeWriter{ctx: ctx, h: c.h, volume: c.v.id}
+	root, err := merkle.Edit(ctx, c.src, c.head.Root, c.changes(), w.put)
+	if err == nil {
+		err = w.flush()
+	}
+	if err != nil {
+		return api.Head{}, err
+	}
+	if !c.merged() && !c.req.Expect.IsZero() && root != c.req.Expect {
+		return api.Head{}, refuse(api.ErrRoot, "commit: the new root is %v, not %v", root, c.req.Expect)
+	}
+	head := c.head
+	if root != head.Root {
+		if head, err = c.h.putSnapshot(ctx, &manifest.Snapshot{
+			Volume: c.v.id, Seq: head.Seq + 1, Root: root, Parents: []cas.ID{head.Snapshot},
+			Client: c.s.client(), Replica: c.s.slot.replica, Time: timeOf(c.time), Message: c.req.Message,
+		}); err != nil {
+			return api.Head{}, err
+		}
+	}
+	if root != c.head.Root || len(c.d.conflicts) > 0 {
+		err = c.h.barrier(ctx)
+	}
+	return head, err
+}
+
+// merged reports whether the new tree is not what the replica alone would have.
+func (c *commit) merged() bool { return c.d.special || c.head.Snapshot != c.req.Seen }
+
+// changes yields the changes of the head, and notes which conflicts they settle.
+func (c *commit) changes() iter.Seq2[merkle.Change, error] {
+	return func(yield func(merkle.Change, error) bool) {
+		n, extra := 0, c.d.extra
+		for edits, err := range c.parts() {
+			if err != nil {
+				yield(merkle.Change{}, err)
+				return
+			}
+			for _, e := range edits {
+				for len(extra) > 0 && merkle.Compare(extra[0].Path, e.Path) <= 0 {
+					if !yield(extra[0], nil) {
+						return
+					}
+					extra = extra[1:]
+				}
+				fate := c.d.fates[n]
+				n++
+				c.settle(e.Path, fate)
+				if fate != applied {
+					continue
+				}
+				change, err := toChange(e)
+				if !yield(change, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func toChange(e api.Edit) (merkle.Change, error) {
+	change := merkle.Change{Path: e.Path}
+	if e.New == nil {
+		return change, nil
+	}
+	var err error
+	if change.New, err = e.New.Encode(); err != nil {
+		err = fmt.Errorf("edit of %q: %w", e.Path, err)
+	}
+	return change, err
+}
+
+// settle notes the replica's open conflict at path when the head has its version now.
+func (c *commit) settle(path string, f fate) {
+	if len(c.open) == 0 || f != applied && f != already && f != merged {
+		return
+	}
+	if id := conflictID(c.v.id, c.s.slot.replica, path); c.open[id] {
+		c.done = append(c.done, id)
+	}
+}
+
+func (c *commit) identify(conflict *api.Conflict) {
+	conflict.ID = conflictID(c.v.id, c.s.slot.replica, conflict.Path)
+	conflict.Replica = c.s.slot.replica
+	conflict.Time = c.time.UTC()
+}
+
+// record makes the answer and all that it says durable at once, and takes it into effect.
+func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	before, core, err := c.h.answerWrites(c.req, answer)
+	if err != nil {
+		return err
+	}
+	conflicts, err := conflictWrites(c.v.id, answer.Conflicts)
+	if err != nil {
+		return err
+	}
+	before = append(before, conflicts...)
+	if answer.Head != c.head {
+		writes, err := headWrites(c.v, answer.Head)
+		if err != nil {
+			return err
+		}
+		core = append(core, writes...)
+	}
+	rec, outdated := c.s.finished(c.req.Key)
+	closed, err := put(slotKey(c.s.slot), rec)
+	if err != nil {
+		return err
+	}
+	after, err := c.h.answerDeletes(outdated)
+	if err != nil {
+		return err
+	}
+	for _, id := range c.done {
+		after = append(after, kv{key: openKey(c.v.id, id)})
+	}
+	after = append(after, c.s.partDeletes()...)
+	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
+		return err
+	}
+	c.h.setHead(c.v, answer.Head)
+	c.s.close(rec)
+	return nil
+}
+
+// nodeWriter collects new nodes into batches for the store.
+type nodeWriter struct {
+	ctx    context.Context
+	h      *Hub
+	volume cas.VolumeID
+	batch  []cas.Blob
+	size   int
+}
+
+const nodeBatch = 1 << 20
+
+func (w *nodeWriter) put(b cas.Blob) error {
+	kept := cas.Seal(cas.Node, slices.Clone(b.Plain()))
+	w.batch = append(w.batch, kept)
+	if w.size += kept.Size(); w.size < nodeBatch {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *nodeWriter) flush() error {
+	if len(w.batch) == 0 {
+		return nil
+	}
+	err := w.h.store.Put(w.ctx, w.volume, w.batch)
+	w.batch, w.size = w.batch[:0], 0
+	return w.h.stopped(err)
+}
+
+func timeOf(t time.Time) manifest.Time {
+	return manifest.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
+}

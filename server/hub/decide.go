@@ -1,0 +1,351 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dfs/cas"
+	"dfs/manifest"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// fate is what becomes of one edit.
+type fate uint8
+
+const (
+	dropped    fate = iota // the head's version stays, which the replica will take
+	applied                // New goes to the head
+	already                // the head is New
+	merged                 // another manifest than New goes to the head
+	kept                   // a deletion that gave way
+	conflicted             // the head's version stays, a conflict is recorded
+)
+
+// A decider decides edits, which come in ascending order, against a head and
+// keeps the head a tree: every entry's parent is a directory.
+//
+// An edit that removes or replaces a directory is decided before what is below
+// it has been seen. It stays pending on the stack, and is taken back when
+// something below turns out to survive: what the head has there and no
+// edit removes. So at most one pass over the head's entries below such
+// directories is made, and nothing else of the head is read but the edited
+// paths and their ancestors.
+type decider struct {
+	head *merkle.Cursor   // for the edits
+	gaps *merkle.Cursor   // over the head too, for what lies between edits
+	base []*merkle.Cursor // trees that the replica has seen, the likeliest first
+
+	stack []frame
+	last  string // path of the last edit
+
+	fates     []fate          // by edit
+	extra     []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
+	conflicts []api.Conflict  // without ID, replica and time, in no order
+	kept      []string        // in no order
+	special   bool            // something else happened than edits to an unchanged version
+}
+
+// frame is an entry of the result on the way to the last edit.
+type frame struct {
+	path    string
+	state   entryState
+	edit    *decision // the edit of it, if there is one
+	pending bool      // a directory that its edit removes unless something below survives
+}
+
+type entryState uint8
+
+const (
+	absent entryState = iota
+	directory
+	other
+)
+
+func stateOf(m *manifest.Manifest) entryState {
+	switch {
+	case m == nil:
+		return absent
+	case m.Kind == manifest.Directory:
+		return directory
+	}
+	return other
+}
+
+// decision is one edit with what is known about it.
+type decision struct {
+	api.Edit
+	n      int                // its number
+	head   *manifest.Manifest // the head's version
+	base   *manifest.Manifest // that of Base, nil when it is absent or not known
+	result *manifest.Manifest // the version after the commit
+	fate   fate
+}
+
+func newDecider(ctx context.Context, src merkle.Source, head cas.ID, seen []cas.ID) *decider {
+	d := &decider{head: merkle.NewCursor(ctx, src, head), gaps: merkle.NewCursor(ctx, src, head)}
+	for _, root := range seen {
+		d.base = append(d.base, merkle.NewCursor(ctx, src, root))
+	}
+	return d
+}
+
+// add decides the next edit.
+func (d *decider) add(e api.Edit) error {
+	if err := d.checkGap(e.Path); err != nil {
+		return err
+	}
+	d.pop(e.Path)
+	if err := d.push(e.Path); err != nil {
+		return err
+	}
+	dec, err := d.merge(e)
+	if err != nil {
+		return err
+	}
+	if dec.result != nil && dec.head == nil && dec.fate != conflicted {
+		if err := d.makeParents(dec); err != nil {
+			return err
+		}
+	}
+	d.fates = append(d.fates, dec.fate)
+	d.place(dec)
+	d.last = e.Path
+	return nil
+}
+
+// finish decides what was still pending. The results are valid after it.
+func (d *decider) finish() error {
+	if err := d.checkGap(""); err != nil {
+		return err
+	}
+	d.stack = nil
+	slices.Sort(d.kept)
+	slices.SortFunc(d.conflicts, func(a, b api.Conflict) int { return merkle.Compare(a.Path, b.Path) })
+	return nil
+}
+
+// checkGap takes back the pending directories in which the head has an entry between
+// the last edit and the next, whose path is next ("" after the last edit).
+// The first such entry lies in all pending directories in which any does.
+func (d *decider) checkGap(next string) error {
+	if !slices.ContainsFunc(d.stack, func(f frame) bool { return f.pending }) {
+		return nil
+	}
+	e, ok, err := d.gaps.Next(d.last + "/")
+	if err == nil && ok && (next == "" || merkle.Compare(e.Path, next) < 0) {
+		d.survive(e.Path)
+	}
+	return err
+}
+
+// survive takes back what is pending above path, which stays.
+func (d *decider) survive(path string) {
+	for i := range d.stack {
+		f := &d.stack[i]
+		if !f.pending || !below(path, f.path) {
+			continue
+		}
+		f.pending = false
+		dec := f.edit
+		dec.fate = kept
+		if dec.New != nil {
+			dec.fate = conflicted
+		}
+		d.fates[dec.n] = dec.fate
+		d.report(dec)
+	}
+}
+
+// report notes an edit that was not done.
+func (d *decider) report(dec *decision) {
+	switch dec.fate {
+	case kept:
+		d.special = true
+		d.kept = append(d.kept, dec.Path)
+	case conflicted:
+		d.special = true
+		d.conflicts = append(d.conflicts, api.Conflict{Path: dec.Path, Base: dec.base, Ours: dec.New, Theirs: dec.head, Open: true})
+	}
+}
+
+// pop leaves the entries that path is not below.
+func (d *decider) pop(path string) {
+	n := len(d.stack)
+	for n > 0 && !below(path, d.stack[n-1].path) {
+		n--
+	}
+	d.stack = d.stack[:n]
+}
+
+// push brings the ancestors of path that are not there yet onto the stack. They have
+// no edit, since that would have come before.
+func (d *decider) push(path string) error {
+	from := 0
+	if n := len(d.stack); n > 0 {
+		from = len(d.stack[n-1].path) + 1
+	}
+	for {
+		i := strings.IndexByte(path[from:], '/')
+		if i < 0 {
+			return nil
+		}
+		from += i
+		m, _, err := lookup(d.head, path[:from])
+		if err != nil {
+			return err
+		}
+		d.stack = append(d.stack, frame{path: path[:from], state: stateOf(m)})
+		from++
+	}
+}
+
+// merge decides an edit by its path alone.
+func (d *decider) merge(e api.Edit) (*decision, error) {
+	dec := &decision{Edit: e, n: len(d.fates)}
+	head, hash, err := lookup(d.head, e.Path)
+	if err != nil {
+		return nil, err
+	}
+	dec.head = head
+	switch {
+	case hash == e.New.Hash():
+		dec.fate, dec.result = already, dec.head
+		return dec, nil
+	case hash == e.Base:
+		dec.fate, dec.result, dec.base = applied, e.New, dec.head
+		return dec, nil
+	}
+	d.special = true
+	if dec.base, err = d.findBase(e); err != nil {
+		return nil, err
+	}
+	if e.New == nil && dec.base == nil {
+		dec.fate, dec.result = kept, dec.head
+		return dec, nil
+	}
+	result, verdict := api.Merge(dec.base, e.New, dec.head)
+	dec.result = result
+	switch verdict {
+	case api.TakeSame:
+		dec.fate = already
+	case api.TakeOurs:
+		dec.fate = applied
+	case api.TakeBoth:
+		dec.fate = merged
+	case api.TakeEdit:
+		dec.fate = applied
+		if e.New == nil {
+			dec.fate = kept
+		}
+	case api.TakeNone:
+		dec.fate, dec.result = conflicted, dec.head
+	}
+	return dec, nil
+}
+
+// findBase returns the manifest that an edit is based on, nil when no tree that the replica
+// has seen has it.
+func (d *decider) findBase(e api.Edit) (*manifest.Manifest, error) {
+	if e.Base.IsZero() {
+		return nil, nil
+	}
+	for _, c := range d.base {
+		m, hash, err := lookup(c, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		if hash == e.Base {
+			return m, nil
+		}
+	}
+	return nil, nil
+}
+
+// makeParents makes the parent of a new entry a directory of the result: it
+// restores the directories that are not there. Below something else the edit conflicts.
+func (d *decider) makeParents(dec *decision) error {
+	if slices.ContainsFunc(d.stack, func(f frame) bool { return f.state == other }) {
+		dec.fate, dec.result = conflicted, nil
+		var err error
+		dec.base, err = d.findBase(dec.Edit)
+		return err
+	}
+	for i := range d.stack {
+		f := &d.stack[i]
+		if f.state == directory {
+			continue
+		}
+		m, err := d.restored(f.path, dec.result.Mtime)
+		if err != nil {
+			return err
+		}
+		d.extra = append(d.extra, m)
+		if f.state = directory; f.edit != nil {
+			d.fates[f.edit.n] = merged // the replica deleted it and sends something below
+		}
+		d.special = true
+	}
+	return nil
+}
+
+// restored returns the change that brings a directory back, as the replica saw
+// it, else as mkdir makes one.
+func (d *decider) restored(path string, mtime manifest.Time) (merkle.Change, error) {
+	m := &manifest.Manifest{Kind: manifest.Directory, Mode: 0o755, Mtime: mtime}
+	for _, c := range d.base {
+		seen, _, err := lookup(c, path)
+		if err != nil {
+			return merkle.Change{}, err
+		}
+		if stateOf(seen) == directory {
+			m = seen
+			break
+		}
+	}
+	value, err := m.Encode()
+	return merkle.Change{Path: path, New: value}, err
+}
+
+// place puts the edited entry onto the stack.
+func (d *decider) place(dec *decision) {
+	d.report(dec)
+	f := frame{path: dec.Path, state: stateOf(dec.result), edit: dec}
+	if dec.fate == merged {
+		// A merged manifest is valid since those it is made of are.
+		value, _ := dec.result.Encode()
+		d.extra = append(d.extra, merkle.Change{Path: dec.Path, New: value})
+	}
+	if dec.result != nil {
+		d.survive(dec.Path)
+	}
+	if stateOf(dec.head) == directory && f.state != directory {
+		f.state, f.pending = directory, true
+	}
+	d.stack = append(d.stack, f)
+}
+
+// below reports whether path lies below dir.
+func below(path, dir string) bool {
+	return len(path) > len(dir) && path[len(dir)] == '/' && strings.HasPrefix(path, dir)
+}
+
+// lookup returns the manifest of path with its hash, nil and zero when the tree does not have it.
+func lookup(c *merkle.Cursor, path string) (*manifest.Manifest, cas.ID, error) {
+	value, ok, err := c.Get(path)
+	if err != nil || !ok {
+		return nil, cas.ID{}, err
+	}
+	m, err := decodeEntry(path, value)
+	return m, cas.Sum(value), err
+}
+
+func decodeEntry(path string, value []byte) (*manifest.Manifest, error) {
+	m, err := manifest.Decode(value)
+	if err != nil {
+		return nil, fmt.Errorf("entry %q: %w", path, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,98 @@
+package hub
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// The first byte of each key: see the package comment.
+const (
+	keyVolume   = 'v'
+	keySnapshot = 's'
+	keySeq      = 'q'
+	keySlot     = 'r'
+	keyPart     = 'p'
+	keyAnswer   = 'a'
+	keyConflict = 'c'
+	keyOpen     = 'o'
+)
+
+func volumeKey(v cas.VolumeID) []byte { return slices.Concat([]byte{keyVolume}, v[:]) }
+
+func snapshotKey(v cas.VolumeID, id cas.ID) []byte {
+	return slices.Concat([]byte{keySnapshot}, v[:], id[:])
+}
+
+func seqKey(v cas.VolumeID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(slices.Concat([]byte{keySeq}, v[:]), seq)
+}
+
+func slotKey(s slot) []byte { return slices.Concat([]byte{keySlot}, s.replica[:], s.volume[:]) }
+
+func partsKey(s api.SessionID) []byte { return slices.Concat([]byte{keyPart}, s[:]) }
+
+func partKey(s api.SessionID, part int) []byte {
+	return binary.BigEndian.AppendUint32(partsKey(s), uint32(part))
+}
+
+// parsePartKey takes apart the key of a slice of a part.
+func parsePartKey(key []byte) (id api.SessionID, part, slice int) {
+	copy(id[:], key[1:])
+	rest := key[1+len(id):]
+	return id, int(binary.BigEndian.Uint32(rest)), int(binary.BigEndian.Uint16(rest[4:]))
+}
+
+func answerKey(key cas.VolumeID) []byte { return slices.Concat([]byte{keyAnswer}, key[:]) }
+
+func conflictKey(v cas.VolumeID, id cas.ID) []byte {
+	return slices.Concat([]byte{keyConflict}, v[:], id[:])
+}
+
+func openKey(v cas.VolumeID, id cas.ID) []byte { return slices.Concat([]byte{keyOpen}, v[:], id[:]) }
+
+// volumeRecord is the value of a volume's key.
+type volumeRecord struct {
+	Name string   `json:"name"`
+	Head api.Head `json:"head"`
+}
+
+// slotRecord is the value of a slot's key: the last session of a replica with a volume.
+type slotRecord struct {
+	Session api.SessionID  `json:"session"`
+	Run     cas.VolumeID   `json:"run"`
+	Client  string         `json:"client"`
+	Command string         `json:"command"`
+	Seen    cas.ID         `json:"seen"`
+	State   api.State      `json:"state"`
+	Answers []cas.VolumeID `json:"answers,omitempty"` // keys of the last commits, oldest first
+}
+
+// put returns the write of a record in JSON.
+func put(key []byte, rec any) (kv, error) {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return kv{}, fmt.Errorf("metadata %q: %w", key, err)
+	}
+	return kv{key, b}, nil
+}
+
+// load reads the record of key and reports whether there is one.
+func (m *meta) load(key []byte, rec any) (bool, error) {
+	b, err := m.get(key)
+	if err != nil || b == nil {
+		return false, err
+	}
+	return true, decodeRecord(key, b, rec)
+}
+
+func decodeRecord(key, value []byte, rec any) error {
+	if err := json.Unmarshal(value, rec); err != nil {
+		return fmt.Errorf("metadata %q: %w", key, err)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package hub
+
+import (
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// Bounds of sessions.
+const (
+	maxSessions = 4096     // live at a time
+	maxAnswers  = 4        // commits of a replica whose answers are kept
+	maxTracked  = 16 << 20 // names of a session of which the hub remembers whether they were there
+	maxCommand  = 32       // bytes of a command's name
+)
+
+// slot is the place of a session: a replica has one at a time with a volume.
+type slot struct {
+	replica api.ReplicaID
+	volume  cas.VolumeID
+}
+
+// session is a run of the cycle as the hub sees it.
+type session struct {
+	id   api.SessionID
+	slot slot
+
+	mu      sync.Mutex
+	rec     slotRecord // as stored last, but for State
+	stored  bool       // rec is in the metadata
+	state   api.State
+	started time.Time
+	active  time.Time
+	calls   int  // under way: a session does not expire meanwhile
+	sealed  bool // a commit is under way
+	blobs   int64
+	bytes   int64
+	parts   map[int]*part
+	tracked int // length of the parts' lacking
+
+	stage sync.Mutex // held while parts are written, read for a commit, or dropped
+}
+
+// part is what is known about a staged part.
+type part struct {
+	slices  int
+	lacking []bool // by the names of its edits: seen absent; nil: none was looked up
+}
+
+// begin takes the session to state to(its state) for a call, which ends with done.
+func (s *session) begin(now time.Time, to func(api.State) api.State) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.enter(now, to)
+}
+
+func (s *session) enter(now time.Time, to func(api.State) api.State) error {
+	if s.state == api.Expired {
+		return refuse(api.ErrNoSession, "session %v has expired; start again", s.id)
+	}
+	next := to(s.state)
+	if s.sealed || !may(s.state, next) {
+		return refuse(api.ErrState, "session %v is %s, which does not allow %s", s.id, s.state, next)
+	}
+	s.state, s.active = next, now
+	s.calls++
+	return nil
+}
+
+func (s *session) done(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
+	s.active = now
+}
+
+// set takes the session to a state; the caller knows that it is legal.
+func (s *session) set(state api.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+}
+
+// expire ends the session if it is live and made no progress for idle, and
+// reports whether it did.
+func (s *session) expire(now time.Time, idle time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended(s.state) || s.calls > 0 || now.Sub(s.active) <= idle {
+		return false
+	}
+	s.state = api.Expired
+	return true
+}
+
+// stale reports whether the session has ended, keep ago or earlier.
+func (s *session) stale(now time.Time, keep time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ended(s.state) && s.calls == 0 && now.Sub(s.active) >= keep
+}
+
+// progress counts stored blobs.
+func (s *session) progress(blobs []cas.Blob) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blobs += int64(len(blobs))
+	for _, b := range blobs {
+		s.bytes += int64(b.Size())
+	}
+}
+
+// staged returns how many parts are there from the first on.
+func (s *session) staged() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for s.parts[n] != nil {
+		n++
+	}
+	return n
+}
+
+// track takes note of a staged part, and within the session's bound of what it lacked.
+func (s *session) track(n int, p *part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.parts[n]; old != nil {
+		s.tracked -= len(old.lacking)
+	}
+	if s.tracked+len(p.lacking) > maxTracked {
+		p.lacking = nil
+	}
+	s.tracked += len(p.lacking)
+	s.parts[n] = p
+	s.stored = true
+}
+
+// partDeletes returns the writes that delete the staged parts.
+func (s *session) partDeletes() []kv {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var writes []kv
+	for n, p := range s.parts {
+		for i := range p.slices {
+			writes = append(writes, kv{key: sliceKey(partKey(s.id, n), i)})
+		}
+	}
+	return writes
+}
+
+// seal begins a commit, which ends with unseal: until then other calls are kept out.
+func (s *session) seal(now time.Time) error {
+	s.mu.Lock()
+	err := s.enter(now, func(api.State) api.State { return api.ResolvingConflicts })
+	s.sealed = err == nil
+	s.mu.Unlock()
+	if err == nil {
+		s.stage.Lock()
+	}
+	return err
+}
+
+// unseal ends what seal began. A session that was not committed goes on.
+func (s *session) unseal(now time.Time) {
+	s.stage.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = false
+	s.calls--
+	s.active = now
+	if !ended(s.state) {
+		s.state = api.TransferringFiles
+	}
+}
+
+// finished returns the record of the session once the commit with key is done, and
+// the keys of commits whose answers are no longer kept.
+func (s *session) finished(key cas.VolumeID) (rec slotRecord, outdated []cas.VolumeID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec = s.rec
+	rec.State = api.Complete
+	answers := append(slices.Clone(rec.Answers), key)
+	n := max(len(answers)-maxAnswers, 0)
+	rec.Answers = answers[n:]
+	return rec, answers[:n]
+}
+
+// close ends the session, whose parts are deleted and whose record is stored.
+func (s *session) close(rec slotRecord) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rec, s.stored, s.state = rec, true, rec.State
+	s.parts, s.tracked = make(map[int]*part), 0
+}
+
+// again resumes a live session for a client that starts again, and reports false
+// when it has ended or is of another run.
+func (s *session) again(now time.Time, req *api.StartRequest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended(s.state) || s.rec.Run != req.Run {
+		return false
+	}
+	s.rec.Seen, s.rec.Client, s.rec.Command = req.Seen, req.Client, req.Command
+	s.active = now
+	return true
+}
+
+// abort ends a live session for another run of its client. It reports whether the
+// session was live, and does nothing while a commit is under way.
+func (s *session) abort() (live, sealed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended(s.state) || s.sealed {
+		return !ended(s.state), s.sealed
+	}
+	s.state = api.Aborted
+	return true, false
+}
+
+// record returns the session's record as it is now, and whether one is stored.
+func (s *session) record() (slotRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.rec
+	rec.State = s.state
+	return rec, s.stored
+}
+
+func (s *session) part(n int) *part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts[n]
+}
+
+func (s *session) seen() cas.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rec.Seen
+}
+
+func (s *session) client() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rec.Client
+}
+
+func (s *session) info() api.SessionInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return api.SessionInfo{
+		ID: s.id, Replica: s.slot.replica, Volume: s.slot.volume,
+		Client: s.rec.Client, Command: s.rec.Command, State: s.state,
+		Started: s.started, Active: s.active, Blobs: s.blobs, Bytes: s.bytes, Parts: len(s.parts),
+	}
+}
+
+func randomID() (id cas.VolumeID) {
+	rand.Read(id[:])
+	return id
+}

@@ -1,0 +1,316 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"dfs/cas"
+	"dfs/cas/chunker"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// loadSessions brings back the live sessions with their parts. They count as active
+// now: that the hub was down is not their delay.
+func (h *Hub) loadSessions() error {
+	now := h.now()
+	err := h.meta.each([]byte{keySlot}, false, func(key, value []byte) error {
+		var at slot
+		copy(at.replica[:], key[1:])
+		copy(at.volume[:], key[1+len(at.replica):])
+		var rec slotRecord
+		if err := decodeRecord(key, value, &rec); err != nil {
+			return err
+		}
+		if !ended(rec.State) {
+			h.register(newSession(at, rec, now)).stored = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return h.loadParts()
+}
+
+// loadParts finds the sessions' staged parts, and deletes those of sessions that have ended.
+func (h *Hub) loadParts() error {
+	var orphans []kv
+	err := h.meta.each([]byte{keyPart}, true, func(key, _ []byte) error {
+		id, n, slice := parsePartKey(key)
+		s := h.sessions[id]
+		switch {
+		case s == nil:
+			orphans = append(orphans, kv{key: slices.Clone(key)})
+		case slice == 0:
+			s.parts[n] = &part{slices: 1}
+		case s.parts[n] != nil:
+			s.parts[n].slices++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return h.meta.writeBatches(orphans)
+}
+
+func newSession(at slot, rec slotRecord, now time.Time) *session {
+	return &session{id: rec.Session, slot: at, rec: rec, state: rec.State, started: now, active: now, parts: make(map[int]*part)}
+}
+
+// register makes s the session of its slot, in place of the former, and returns it.
+func (h *Hub) register(s *session) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.slots[s.slot]; old != nil {
+		delete(h.sessions, old.id)
+	}
+	h.sessions[s.id] = s
+	h.slots[s.slot] = s
+	return s
+}
+
+// find returns a session that has not expired, with its volume.
+func (h *Hub) find(id api.SessionID) (*session, *volume, error) {
+	h.mu.Lock()
+	s := h.sessions[id]
+	h.mu.Unlock()
+	if s == nil {
+		return nil, nil, refuse(api.ErrNoSession, "no session %v; start again", id)
+	}
+	if err := h.expire(s); err != nil {
+		return nil, nil, err
+	}
+	v, err := h.volume(s.slot.volume)
+	return s, v, err
+}
+
+// expire ends the session and drops its parts if it made no progress for too long.
+func (h *Hub) expire(s *session) error {
+	if !s.expire(h.now(), h.idle) {
+		return nil
+	}
+	return h.drop(s)
+}
+
+// drop deletes what a session that has just ended had staged.
+func (h *Hub) drop(s *session) error {
+	s.stage.Lock()
+	defer s.stage.Unlock()
+	rec, stored := s.record()
+	if !stored {
+		return nil
+	}
+	closed, err := put(slotKey(s.slot), rec)
+	if err != nil {
+		return err
+	}
+	if err := h.meta.writeAll(nil, []kv{closed}, s.partDeletes()); err != nil {
+		return err
+	}
+	s.close(rec)
+	return nil
+}
+
+// sweep expires what made no progress and forgets what ended long ago, or, when there
+// are many sessions, what ended at all.
+func (h *Hub) sweep() error {
+	keep := 2 * h.idle
+	h.mu.Lock()
+	if len(h.sessions) >= maxSessions/2 {
+		keep = 0
+	}
+	all := make([]*session, 0, len(h.sessions))
+	for _, s := range h.sessions {
+		all = append(all, s)
+	}
+	h.mu.Unlock()
+	for _, s := range all {
+		if err := h.expire(s); err != nil {
+			return err
+		}
+		if s.stale(h.now(), keep) {
+			h.forget(s)
+		}
+	}
+	return nil
+}
+
+func (h *Hub) forget(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sessions, s.id)
+	if h.slots[s.slot] == s {
+		delete(h.slots, s.slot)
+	}
+}
+
+// running lists the volume's sessions that are neither idle nor ended, oldest first.
+func (h *Hub) running(v cas.VolumeID) []api.SessionInfo {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	infos := []api.SessionInfo{}
+	for at, s := range h.slots {
+		if at.volume != v {
+			continue
+		}
+		if info := s.info(); info.State != api.Idle && !ended(info.State) {
+			infos = append(infos, info)
+		}
+	}
+	slices.SortFunc(infos, func(a, b api.SessionInfo) int {
+		return cmp.Or(a.Started.Compare(b.Started), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	return infos
+}
+
+// Start implements [api.Hub].
+func (h *Hub) Start(ctx context.Context, req api.StartRequest) (api.StartAnswer, error) {
+	if err := h.enter(); err != nil {
+		return api.StartAnswer{}, err
+	}
+	defer h.leave()
+	answer, err := h.start(ctx, &req)
+	return answer, wire(err)
+}
+
+func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer, error) {
+	if err := checkStart(req); err != nil {
+		return api.StartAnswer{}, err
+	}
+	v, err := h.volume(req.Volume)
+	if err != nil {
+		return api.StartAnswer{}, err
+	}
+	seenOK, err := h.knows(v, req.Seen, req.SeenSeq)
+	if err != nil {
+		return api.StartAnswer{}, err
+	}
+	if err := h.sweep(); err != nil {
+		return api.StartAnswer{}, err
+	}
+	s, err := h.resume(req)
+	for s == nil && err == nil {
+		// A commit of the replica's former run is under way, and ends first.
+		if err := v.acquire(ctx); err != nil {
+			return api.StartAnswer{}, err
+		}
+		v.release()
+		s, err = h.resume(req)
+	}
+	if err != nil {
+		return api.StartAnswer{}, err
+	}
+	info := s.info()
+	return api.StartAnswer{
+		HubID: h.id, Session: s.id, State: info.State, Head: h.headOf(v), SeenOK: seenOK,
+		Staged: s.staged(), Profile: chunker.Profile1, Limits: api.DefaultLimits(),
+	}, nil
+}
+
+func checkStart(req *api.StartRequest) error {
+	switch {
+	case req.Protocol != api.ProtocolVersion:
+		return refuse(api.ErrVersion, "protocol %d is not known to this hub, which speaks %d", req.Protocol, api.ProtocolVersion)
+	case req.Replica.IsZero() || req.Run.IsZero():
+		return refuse(api.ErrInvalid, "start: replica or run is zero")
+	case len(req.Client) > manifest.MaxClient || !utf8.ValidString(req.Client):
+		return refuse(api.ErrInvalid, "start: client %.64q is above %d bytes or not UTF-8", req.Client, manifest.MaxClient)
+	case len(req.Command) > maxCommand:
+		return refuse(api.ErrInvalid, "start: command %.64q is above %d bytes", req.Command, maxCommand)
+	}
+	return nil
+}
+
+// knows reports whether the volume has the snapshot under that number.
+func (h *Hub) knows(v *volume, id cas.ID, seq uint64) (bool, error) {
+	if id.IsZero() {
+		return true, nil
+	}
+	var head api.Head
+	ok, err := h.meta.load(snapshotKey(v.id, id), &head)
+	return ok && head.Seq == seq, err
+}
+
+// resume returns the slot's live session if it is of the same run, else a new one in its
+// place; nil while the live one is being committed.
+func (h *Hub) resume(req *api.StartRequest) (*session, error) {
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	at := slot{req.Replica, req.Volume}
+	h.mu.Lock()
+	old, full := h.slots[at], len(h.sessions) >= maxSessions
+	h.mu.Unlock()
+	if old != nil && old.again(h.now(), req) {
+		return old, nil
+	}
+	var rec slotRecord
+	if old != nil {
+		live, sealed := old.abort()
+		if sealed {
+			return nil, nil
+		}
+		if live {
+			if err := h.drop(old); err != nil {
+				return nil, err
+			}
+		}
+		rec, _ = old.record()
+	} else if _, err := h.meta.load(slotKey(at), &rec); err != nil {
+		return nil, err
+	}
+	if full {
+		return nil, refuse(api.ErrBusy, "the hub has %d sessions; try again later", maxSessions)
+	}
+	return h.register(newSession(at, slotRecord{
+		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
+		Seen: req.Seen, State: api.Idle, Answers: rec.Answers,
+	}, h.now())), nil
+}
+
+// rootsOf returns the roots of those snapshots that the volume has, each once.
+func (h *Hub) rootsOf(v cas.VolumeID, ids ...cas.ID) ([]cas.ID, error) {
+	var roots []cas.ID
+	for _, id := range ids {
+		var head api.Head
+		ok, err := h.meta.load(snapshotKey(v, id), &head)
+		if err != nil {
+			return nil, err
+		}
+		if ok && !slices.Contains(roots, head.Root) {
+			roots = append(roots, head.Root)
+		}
+	}
+	return roots, nil
+}
+
+// Report implements [api.Hub].
+func (h *Hub) Report(_ context.Context, id api.SessionID, state api.State) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	return wire(h.report(id, state))
+}
+
+func (h *Hub) report(id api.SessionID, state api.State) error {
+	s, _, err := h.find(id)
+	if err != nil {
+		return err
+	}
+	if state == api.Expired {
+		return refuse(api.ErrState, "session %v: only the hub says %s", id, state)
+	}
+	if err := s.begin(h.now(), func(api.State) api.State { return state }); err != nil {
+		return err
+	}
+	defer func() { s.done(h.now()) }()
+	if ended(state) {
+		return h.drop(s)
+	}
+	return nil
+}
