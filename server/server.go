@@ -1,0 +1,235 @@
+// Package server is a hub over HTTP/1.1: a thin adapter from the table of
+// routes in package api to an [api.Hub]. It bounds what a peer can make it hold
+// or wait for, and decides nothing else.
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// Options says how a hub is served. The zero Options are the defaults.
+type Options struct {
+	Log    *slog.Logger  // refused and failed requests; nil: none
+	Hosts  []string      // names, besides those of the loopback, by which requests may address the hub
+	Limits api.Limits    // of requests; zero: api.DefaultLimits
+	Memory int64         // bytes that request bodies may hold together; zero: 64 MiB
+	Stall  time.Duration // a body or answer of which no byte moves for so long is dropped; zero: 30 s
+	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
+}
+
+const (
+	defaultMemory = 64 << 20
+	defaultStall  = 30 * time.Second
+	defaultBeat   = 10 * time.Second
+)
+
+// server adapts a hub to HTTP.
+type server struct {
+	hub    api.Hub
+	opts   Options
+	budget *budget
+	engine *gin.Engine
+
+	batches sync.Pool // of *batch
+	readers sync.Pool // of *bufio.Reader
+	writers sync.Pool // of *bufio.Writer
+}
+
+// A handler does an operation and returns what to answer as JSON, or nil when
+// it has answered itself.
+type handler func(c *gin.Context) (any, error)
+
+// New returns the handler of every route of the protocol. What it answers to
+// and refuses is in package api; beyond that it refuses requests that address
+// the hub by a foreign name or come from a foreign origin (see Options.Hosts).
+// It sets gin's process-wide mode to release.
+func New(hub api.Hub, opts Options) http.Handler {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Limits == (api.Limits{}) {
+		opts.Limits = api.DefaultLimits()
+	}
+	if opts.Memory == 0 {
+		opts.Memory = defaultMemory
+	}
+	if opts.Stall == 0 {
+		opts.Stall = defaultStall
+	}
+	if opts.Beat == 0 {
+		opts.Beat = defaultBeat
+	}
+	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall)}
+	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
+	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
+	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
+	s.engine = s.router()
+	return s
+}
+
+// router returns the engine that finds a request's route. Paths are matched as
+// they were sent: no escape, extra slash or other spelling of a path is one.
+func (s *server) router() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.UseEscapedPath = true
+	e.UnescapePathValues = false
+	e.HandleMethodNotAllowed = true
+	// With no networks the error is always nil: no proxy is believed.
+	_ = e.SetTrustedProxies(nil)
+	handlers := [...]handler{
+		api.OpHealth: s.health, api.OpInfo: s.info,
+		api.OpVolumes: s.volumes, api.OpCreateVolume: s.createVolume,
+		api.OpStart: s.start, api.OpDiff: s.diff, api.OpUpload: s.upload, api.OpCommit: s.commit,
+		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
+		api.OpBlobs: s.blobs, api.OpNodes: s.nodes, api.OpSnapshot: s.snapshot,
+	}
+	for op, h := range handlers {
+		route := api.Op(op).Route()
+		e.Handle(route.Method, route.Path, func(c *gin.Context) { s.serve(c, route, h) })
+	}
+	e.NoRoute(func(c *gin.Context) {
+		s.refuse(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, c.Request.URL.EscapedPath()))
+	})
+	e.NoMethod(func(c *gin.Context) {
+		s.refuse(c, http.StatusMethodNotAllowed, invalid(api.ErrInvalid, "%s is not for %s", c.Request.Method, c.Request.URL.EscapedPath()))
+	})
+	return e
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != 1 {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "HTTP/1.1 only", http.StatusHTTPVersionNotSupported)
+		return
+	}
+	x := newExchange(w, r, s.opts)
+	r = x.r
+	defer x.finish()
+	defer s.recover(x, r)
+	x.Header().Set("Cache-Control", "no-store")
+	x.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := s.guard(r); err != nil {
+		s.answer(x, http.StatusForbidden, err)
+		return
+	}
+	s.engine.ServeHTTP(x, r)
+}
+
+// recover turns a panic into ErrInternal, or into a cut connection when the
+// answer has begun.
+func (s *server) recover(x *exchange, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler {
+		s.opts.Log.Error("panic", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		if !x.begun() {
+			s.answer(x, http.StatusInternalServerError, api.ErrInternal)
+			return
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// serve checks what the route's row tells of a request, and has it done.
+func (s *server) serve(c *gin.Context, route api.Route, h handler) {
+	err := s.admit(c.Request, route)
+	var answer any
+	if err == nil {
+		answer, err = h(c)
+	}
+	switch {
+	case err != nil:
+		e := refusal(err)
+		s.refuse(c, e.Code.Status(), e, "cause", err)
+	case answer != nil:
+		s.answer(c.Writer, http.StatusOK, answer)
+	}
+}
+
+// admit checks query, content type and declared length.
+func (s *server) admit(r *http.Request, route api.Route) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalid(api.ErrInvalid, "query: %v", err)
+	}
+	for name, values := range query {
+		if !slices.Contains(route.Query, name) || len(values) != 1 {
+			return invalid(api.ErrInvalid, "query: %q is unknown or repeated", name)
+		}
+	}
+	limit := s.opts.Limits.Body
+	if route.Takes == nil {
+		limit = 0
+	} else if !slices.Contains(route.Takes, contentType(r)) {
+		return invalid(api.ErrInvalid, "content type %q is none of %q", contentType(r), route.Takes)
+	}
+	if r.ContentLength > limit {
+		return invalid(api.ErrTooLarge, "a body of %d bytes is above %d", r.ContentLength, limit)
+	}
+	r.Body = http.MaxBytesReader(nil, r.Body, limit)
+	return nil
+}
+
+func contentType(r *http.Request) string {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// binary reports whether the peer asks for the binary form of an answer.
+func binary(r *http.Request) bool { return r.Header.Get("Accept") == api.Binary }
+
+// refuse answers with an error. It reads a body of lawful length to its end
+// first: a peer that is still sending might not see an earlier answer.
+func (s *server) refuse(c *gin.Context, status int, e *api.Error, attrs ...any) {
+	if c.Request.ContentLength <= s.opts.Limits.Body {
+		_, _ = io.Copy(io.Discard, io.LimitReader(c.Request.Body, s.opts.Limits.Body))
+	}
+	level := slog.LevelInfo
+	if status == http.StatusInternalServerError || e.Code == api.ErrPoisoned.Code {
+		level = slog.LevelError
+	}
+	s.opts.Log.Log(c.Request.Context(), level, "refused", append([]any{"method", c.Request.Method,
+		"path", c.Request.URL.Path, "status", status, "code", e.Code}, attrs...)...)
+	if e.Code == api.ErrBusy.Code {
+		c.Header("Retry-After", "1")
+	}
+	s.answer(c.Writer, status, e)
+}
+
+// refusal maps an error to what the peer is told of it.
+func refusal(err error) *api.Error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return invalid(api.ErrTooLarge, "the body is above %d bytes", tooLarge.Limit)
+	}
+	if b, ok := errors.AsType[*bodyError](err); ok {
+		return invalid(api.ErrInvalid, "%v", b)
+	}
+	if err == io.ErrUnexpectedEOF {
+		return invalid(api.ErrInvalid, "the body ends before its end frame")
+	}
+	return api.AsError(err)
+}
