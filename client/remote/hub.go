@@ -1,0 +1,127 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"unicode/utf8"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// Info implements [api.Hub].
+func (h *Hub) Info(ctx context.Context) (info api.Info, err error) {
+	return info, h.call(ctx, api.OpInfo, nil, nil, &info)
+}
+
+// Volumes implements [api.Hub].
+func (h *Hub) Volumes(ctx context.Context, name string) ([]api.Volume, error) {
+	var query url.Values
+	if name != "" {
+		query = url.Values{"name": {name}}
+	}
+	var list api.VolumeList
+	err := h.call(ctx, api.OpVolumes, query, nil, &list)
+	return list.Volumes, err
+}
+
+// CreateVolume implements [api.Hub].
+func (h *Hub) CreateVolume(ctx context.Context, name string, id cas.VolumeID) (v api.Volume, err error) {
+	if err := checkText(name); err != nil {
+		return v, err
+	}
+	err = h.call(ctx, api.OpCreateVolume, nil, api.NewVolume{Name: name, ID: id}, &v)
+	return v, err
+}
+
+// Start implements [api.Hub].
+func (h *Hub) Start(ctx context.Context, req api.StartRequest) (answer api.StartAnswer, err error) {
+	if err := checkText(req.Client, req.Command); err != nil {
+		return answer, err
+	}
+	err = h.call(ctx, api.OpStart, nil, req, &answer)
+	return answer, err
+}
+
+// Diff implements [api.Hub].
+func (h *Hub) Diff(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, error) {
+	msg, err := req.Append(nil)
+	if err != nil {
+		return api.DiffAnswer{}, invalid(err)
+	}
+	msg, err = h.message(ctx, api.OpDiff, framesPayload(msg, nil))
+	if err != nil {
+		return api.DiffAnswer{}, err
+	}
+	return api.DecodeDiffAnswer(msg, len(req.Names()))
+}
+
+// Upload implements [api.Hub]. More than a request may hold goes in several.
+func (h *Hub) Upload(ctx context.Context, session api.SessionID, blobs []cas.Blob) error {
+	query := url.Values{"session": {session.String()}}
+	for first := true; first || len(blobs) > 0; first = false {
+		n, size := 0, int64(4*api.HeaderSize)
+		for n < len(blobs) && (n == 0 || size+frameSize(blobs[n]) <= h.limits.Body) {
+			size += frameSize(blobs[n])
+			n++
+		}
+		p := framesPayload(nil, blobs[:n])
+		err := h.persist(ctx, func() (bool, error) { return false, h.attempt(ctx, api.OpUpload, query, p, nil) })
+		if err != nil {
+			return err
+		}
+		blobs = blobs[n:]
+	}
+	return nil
+}
+
+func frameSize(b cas.Blob) int64 { return api.HeaderSize + int64(len(b.Data())) }
+
+// Commit implements [api.Hub]. ErrTooLarge when edits and blobs are more than a request may hold.
+func (h *Hub) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error) {
+	msg, err := req.Append(nil)
+	if err != nil {
+		return api.CommitAnswer{}, invalid(err)
+	}
+	msg, err = h.message(ctx, api.OpCommit, framesPayload(msg, req.Blobs))
+	if err != nil {
+		return api.CommitAnswer{}, err
+	}
+	return api.DecodeCommitAnswer(msg)
+}
+
+// Report implements [api.Hub].
+func (h *Hub) Report(ctx context.Context, session api.SessionID, state api.State) error {
+	return h.call(ctx, api.OpReport, nil, api.Progress{Session: session, State: state}, nil)
+}
+
+// Snapshot implements [api.Hub].
+func (h *Hub) Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (s api.Snapshot, err error) {
+	query := volumeQuery(v)
+	if !id.IsZero() {
+		query.Set("id", id.String())
+	}
+	err = h.call(ctx, api.OpSnapshot, query, nil, &s)
+	return s, err
+}
+
+// Status implements [api.Hub].
+func (h *Hub) Status(ctx context.Context, v cas.VolumeID) (status api.Status, err error) {
+	err = h.call(ctx, api.OpStatus, volumeQuery(v), nil, &status)
+	return status, err
+}
+
+// checkText refuses what JSON would silently change.
+func checkText(texts ...string) error {
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return invalid(fmt.Errorf("%q is not UTF-8", text))
+		}
+	}
+	return nil
+}
+
+func invalid(err error) error {
+	return &api.Error{Code: api.ErrInvalid.Code, Message: err.Error()}
+}

@@ -1,0 +1,219 @@
+// Package remote is an [api.Hub] over HTTP/1.1. Every call is repeated, with
+// pauses that grow, as long as the hub can be reached at all; streamed answers go
+// on where they were cut, and what they bring is verified.
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// Options says how patient a Hub is. The zero Options are the defaults.
+type Options struct {
+	First    time.Duration // for the first answer of all; zero: 5 s
+	Patience time.Duration // for the next progress after a failure; zero: 2 min
+	Stall    time.Duration // a connection on which no byte moves for so long is cut; zero: 60 s
+}
+
+const (
+	defaultFirst    = 5 * time.Second
+	defaultPatience = 2 * time.Minute
+	defaultStall    = time.Minute
+	dialTimeout     = 20 * time.Second
+	maxAnswer       = 1 << 30 // bytes of an answer that is held whole
+)
+
+// A Hub is a hub behind a URL. It is safe for concurrent use.
+type Hub struct {
+	base      string
+	opts      Options
+	limits    api.Limits
+	counts    traffic
+	transport *http.Transport
+}
+
+var _ api.Hub = (*Hub)(nil)
+
+// Dial returns the hub at the URL, after it has answered: http or https, a host,
+// and the path under which the hub's routes are, if any. ErrUnreachable when it
+// does not answer within Options.First, api.ErrVersion when it speaks another protocol.
+func Dial(ctx context.Context, baseURL string, opts Options) (*Hub, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("hub %q: not of the form http://host:port", u.Redacted())
+	}
+	if opts.First == 0 {
+		opts.First = defaultFirst
+	}
+	if opts.Patience == 0 {
+		opts.Patience = defaultPatience
+	}
+	if opts.Stall == 0 {
+		opts.Stall = defaultStall
+	}
+	h := &Hub{base: strings.TrimRight(u.String(), "/"), opts: opts, limits: api.DefaultLimits()}
+	h.transport = newTransport(&h.counts, opts.Stall, dialTimeout)
+	info, err := h.greet(ctx)
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	h.limits = info.Limits
+	return h, nil
+}
+
+// greet makes the first contact.
+func (h *Hub) greet(ctx context.Context) (info api.Info, err error) {
+	err = h.retry(ctx, h.opts.First, time.Now(), func() (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, h.opts.First)
+		defer cancel()
+		return false, h.attempt(ctx, api.OpInfo, nil, nil, &info)
+	})
+	if err == nil && info.Protocol != api.ProtocolVersion {
+		err = &api.Error{Code: api.ErrVersion.Code, Message: fmt.Sprintf("%s speaks protocol %d, this program %d",
+			h.base, info.Protocol, api.ProtocolVersion)}
+	}
+	return info, err
+}
+
+// Close gives up the idle connections.
+func (h *Hub) Close() error {
+	h.transport.CloseIdleConnections()
+	return nil
+}
+
+// Traffic tells what crossed the wire so far.
+func (h *Hub) Traffic() Traffic {
+	return Traffic{h.counts.sent.Load(), h.counts.received.Load(), h.counts.requests.Load(), h.counts.retries.Load()}
+}
+
+// call makes a request with a JSON answer. In and out may be nil.
+func (h *Hub) call(ctx context.Context, op api.Op, query url.Values, in, out any) error {
+	var p *payload
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		p = newPayload(api.JSON, data)
+	}
+	return h.persist(ctx, func() (bool, error) { return false, h.attempt(ctx, op, query, p, out) })
+}
+
+// attempt makes a request with a JSON answer once.
+func (h *Hub) attempt(ctx context.Context, op api.Op, query url.Values, p *payload, out any) error {
+	return h.send(ctx, op, query, p, func(resp *http.Response) error {
+		data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		if err != nil {
+			return &transient{err: err}
+		}
+		if out == nil {
+			return nil
+		}
+		if err := json.Unmarshal(data, out); err != nil {
+			return fmt.Errorf("%s: %v: answer is not as expected: %w", h.base, op, err)
+		}
+		return nil
+	})
+}
+
+// send makes a request once and has read read the answer when it is no refusal.
+// When send returns, nothing reads the payload any more.
+func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload, read func(*http.Response) error) error {
+	// Signs of life of a hub that works on the answer are of no other use, but
+	// without a hook for them the transport bounds their number.
+	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil },
+	}))
+	route := op.Route()
+	target := h.base + route.Path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, route.Method, target, nil)
+	if err != nil {
+		cancel()
+		return err
+	}
+	req.Header.Set("Accept", route.Gives[len(route.Gives)-1])
+	req.Header.Set("User-Agent", "dfs")
+	if p != nil {
+		if p.size > h.limits.Body {
+			cancel()
+			return &api.Error{Code: api.ErrTooLarge.Code, Message: fmt.Sprintf("%v: a body of %d bytes is above %d", op, p.size, h.limits.Body)}
+		}
+		p.attach(req)
+		defer p.wait()
+	}
+	defer cancel() // before p.wait: it ends what is still being sent
+	h.counts.requests.Add(1)
+	resp, err := h.transport.RoundTrip(req)
+	if err != nil {
+		return &transient{err: err}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return h.refusal(op, resp)
+	}
+	return read(resp)
+}
+
+// refusal returns the error that an answer other than 200 carries.
+func (h *Hub) refusal(op api.Op, resp *http.Response) error {
+	if resp.StatusCode/100 == 3 {
+		return fmt.Errorf("%s: redirects to %q; give the hub's own URL", h.base, resp.Header.Get("Location"))
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return &transient{err: err}
+	}
+	var e api.Error
+	if json.Unmarshal(data, &e) == nil && e.Code != "" {
+		if e.Code == api.ErrCorrupt.Code && (op == api.OpUpload || op == api.OpCommit || op == api.OpDiff) {
+			return &transient{err: &e, damaged: true} // a blob is proof that what was sent was right
+		}
+		return fromHub(&e, retryAfter(resp.Header))
+	}
+	err = fmt.Errorf("%s: %v: answered %q, which is not of a dfs hub", h.base, op, resp.Status)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return &transient{err: err, busy: true, after: retryAfter(resp.Header)}
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return &transient{err: err}
+	}
+	return err
+}
+
+// message makes a request with a binary answer that is one message.
+func (h *Hub) message(ctx context.Context, op api.Op, p *payload) (msg []byte, err error) {
+	err = h.persist(ctx, func() (bool, error) {
+		return false, h.send(ctx, op, nil, p, func(resp *http.Response) error {
+			msg, _, err = api.ReadMessage(api.NewFrameReader(resp.Body), maxAnswer)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err == nil {
+				err = fmt.Errorf("%s: %v: blobs after the answer", h.base, op)
+			}
+			return inTransit(err)
+		})
+	})
+	return msg, err
+}
+
+func volumeQuery(v cas.VolumeID) url.Values { return url.Values{"volume": {v.String()}} }
