@@ -1,0 +1,234 @@
+package worktree
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"slices"
+)
+
+const maxName = 255
+
+// Flush makes the prepared files durable, puts them in place where their targets are
+// still as expected, and returns what was changed since the last Flush, durable now, but for
+// directories. What could not be put in place is a problem, and its
+// temporary is gone. On an error nothing is known to be durable.
+func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
+	a.flush.Lock()
+	defer a.flush.Unlock()
+	a.mu.Lock()
+	b := a.ready
+	a.ready = batch{}
+	a.mu.Unlock()
+	problems, err := a.settle(&b)
+	if err != nil {
+		return nil, problems, err
+	}
+	slices.SortFunc(b.queue, func(x, y *staged) int { return compare(x.path, y.path) })
+	for i, s := range b.queue {
+		if err := ctx.Err(); err != nil {
+			for _, left := range b.queue[i:] {
+				left.drop(a.root)
+			}
+			return nil, problems, err
+		}
+		applied, err := a.place(s)
+		if err != nil {
+			problems = append(problems, Problem{s.path, a.failed(err)})
+			continue
+		}
+		b.add(applied)
+	}
+	if err := a.syncDirectories(&b); err != nil {
+		return nil, problems, err
+	}
+	return b.done, problems, nil
+}
+
+// settle makes the files of b durable. A file that cannot be is dropped, and a problem.
+func (a *Applier) settle(b *batch) (problems []Problem, err error) {
+	all := b.held > syncFew
+	if all {
+		err = a.root.dir.syncAll()
+	}
+	kept := b.queue[:0]
+	for _, s := range b.queue {
+		serr := err
+		if serr == nil && s.held != nil && !all {
+			serr = s.held.sync()
+		}
+		s.release()
+		if serr != nil {
+			s.drop(a.root)
+			problems = append(problems, Problem{s.path, a.failed(serr)})
+			continue
+		}
+		kept = append(kept, s)
+	}
+	b.queue = kept
+	return problems, err
+}
+
+// place puts s at its path.
+func (a *Applier) place(s *staged) (Applied, error) {
+	parent, name := split(s.path)
+	d, err := a.root.dir.sub(parent)
+	if err != nil {
+		if replaced(err) {
+			err = ErrChanged
+		}
+		return Applied{}, err
+	}
+	defer d.close()
+	if s.expect == nil {
+		err = d.renameNew(s.temp, name)
+	} else {
+		err = s.exchange(d, name)
+	}
+	if err != nil {
+		s.discard(d, name)
+		if errors.Is(err, os.ErrExist) {
+			err = ErrChanged
+		}
+		return Applied{}, err
+	}
+	done := Applied{Path: s.path, Manifest: s.m}
+	done.Entry, err = d.stat(name)
+	done.Entry.Path = s.path
+	done.Racy = err != nil || !s.entry.sameMoved(&done.Entry) || s.m.Mtime.Compare(a.now) >= 0
+	return done, nil
+}
+
+// exchange swaps s with what stands at name, looks at that, and removes it; or swaps
+// back when it is not what was expected.
+func (s *staged) exchange(d dir, name string) error {
+	if err := expected(d, name, s.expect); err != nil {
+		return err
+	}
+	err := d.exchange(s.temp, name)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return d.rename(s.temp, name)
+	case errors.Is(err, os.ErrNotExist):
+		return ErrChanged
+	case err != nil:
+		return err
+	}
+	out, err := d.stat(s.temp)
+	if err == nil && s.expect.sameMoved(&out) {
+		d.unlink(s.temp) // what stays is a temporary, and a later scan names it
+		return nil
+	}
+	if err := d.exchange(s.temp, name); err != nil {
+		d.renameNew(s.temp, name) // name was removed meanwhile
+	}
+	return ErrChanged
+}
+
+// discard removes the temporary. What an exchange left under its name, and is
+// not what was prepared, stays beside name.
+func (s *staged) discard(d dir, name string) {
+	out, err := d.stat(s.temp)
+	switch {
+	case err != nil:
+	case s.entry.sameMoved(&out):
+		d.unlink(s.temp)
+	default:
+		putAside(d, s.temp, name)
+	}
+}
+
+// putAside renames temp, which holds a version of name that must not be lost, to
+// a new name that tells so.
+func putAside(d dir, temp, name string) {
+	suffix := keptInfix + rand.Text()
+	d.renameNew(temp, name[:min(len(name), maxName-len(suffix))]+suffix)
+}
+
+// removeEntry renames name away, looks at what that was, and removes it; or
+// renames it back when it is not what was expected.
+func removeEntry(d dir, name string, expect *Entry) error {
+	temp := newTempName()
+	if err := d.renameNew(name, temp); err != nil {
+		return err
+	}
+	out, err := d.stat(temp)
+	if err == nil && expect.sameMoved(&out) {
+		if err = d.unlink(temp); err == nil {
+			return nil
+		}
+	} else {
+		err = ErrChanged
+	}
+	if d.renameNew(temp, name) != nil {
+		putAside(d, temp, name)
+	}
+	return err
+}
+
+// setAttributes gives mode and mtime of done.Manifest to the file at name, which is
+// looked at again in between, and tells done how it is then.
+func setAttributes(d dir, name string, expect *Entry, done *Applied, sync bool) error {
+	h, err := d.open(name)
+	if err != nil {
+		if replaced(err) {
+			err = ErrChanged
+		}
+		return err
+	}
+	defer h.close()
+	found, err := h.stat()
+	if err != nil {
+		return err
+	}
+	if !expect.same(&found) {
+		return ErrChanged
+	}
+	if mode := mixMode(found.Mode, done.Manifest.Mode); mode != found.Mode {
+		if err := h.setMode(mode); err != nil {
+			return err
+		}
+		if found, err = h.stat(); err != nil {
+			return err
+		}
+		if !expect.sameMoved(&found) {
+			return ErrChanged
+		}
+	}
+	if found.Mtime != done.Manifest.Mtime {
+		done.Racy = true // an edit right before this would not show
+		if err := h.setMtime(done.Manifest.Mtime); err != nil {
+			return err
+		}
+	}
+	if sync {
+		if err := h.sync(); err != nil {
+			return err
+		}
+	}
+	done.Entry, err = h.stat()
+	done.Entry.Path = done.Path
+	return err
+}
+
+// setAttributesOf is setAttributes for a file that may not be opened.
+func setAttributesOf(d dir, name string, expect *Entry, done *Applied) error {
+	if err := expected(d, name, expect); err != nil {
+		return err
+	}
+	if err := d.setModeOf(name, mixMode(expect.Mode, done.Manifest.Mode)); err != nil {
+		return err
+	}
+	if err := d.setMtimeOf(name, done.Manifest.Mtime); err != nil {
+		return err
+	}
+	done.Racy = true
+	var err error
+	done.Entry, err = d.stat(name)
+	done.Entry.Path = done.Path
+	return err
+}
+
+// mixMode is mode with the permission bits of wanted.
+func mixMode(mode, wanted uint16) uint16 { return mode&^modeBits | wanted&modeBits }

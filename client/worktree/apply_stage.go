@@ -1,0 +1,170 @@
+package worktree
+
+import (
+	"errors"
+	"sync"
+
+	"dfs/manifest"
+)
+
+// writeBackStep is after how many bytes of a file the kernel is asked to begin
+// writing, so that making the file durable later finds little left to do.
+const writeBackStep = 8 << 20
+
+// staged is a file or symlink under a temporary name beside its path.
+type staged struct {
+	path, temp string
+	m          *manifest.Manifest
+	expect     *Entry
+	entry      Entry   // of the temporary
+	held       *handle // open for syncing; nil: not
+}
+
+func (s *staged) check() error {
+	if s.expect != nil && s.expect.Kind == manifest.Directory {
+		return errors.New("a directory must be removed before something takes its place")
+	}
+	return nil
+}
+
+// drop removes the temporary.
+func (s *staged) drop(r *Root) {
+	s.release()
+	parent, _ := split(s.path)
+	d, err := r.dir.sub(parent)
+	if err != nil {
+		return // the directory was moved away with it; a later scan names it
+	}
+	defer d.close()
+	d.unlink(s.temp)
+}
+
+func (s *staged) release() {
+	if s.held != nil {
+		s.held.close()
+		s.held = nil
+	}
+}
+
+// Temp is a new file that is being written under a temporary name, beside its
+// path. It ends with Done or Abort.
+type Temp struct {
+	a *Applier
+	s *staged
+	h handle
+
+	mu    sync.Mutex
+	end   int64 // of what was written
+	dirty int64 // bytes since the kernel was asked to write
+}
+
+// File prepares a file of the content that will be written to the Temp, to take the
+// place of expect, which is no directory.
+func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp, error) {
+	t := &Temp{a: a, s: &staged{path: path, temp: newTempName(), m: m, expect: expect}}
+	if err := t.s.check(); err != nil {
+		return nil, err
+	}
+	err := a.inParent(path, func(d dir, name string) (err error) {
+		if err = expected(d, name, expect); err == nil {
+			t.h, err = d.create(t.s.temp)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// WriteAt implements [io.WriterAt]. It is safe for concurrent use. What is never
+// written, up to the manifest's size, is zeros and takes no space.
+func (t *Temp) WriteAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		m, err := t.h.writeAt(p[n:], off+int64(n))
+		if err != nil {
+			return n, t.a.failed(err)
+		}
+		n += m
+	}
+	t.mu.Lock()
+	t.end = max(t.end, off+int64(n))
+	t.dirty += int64(n)
+	begin := t.dirty >= writeBackStep
+	if begin {
+		t.dirty = 0
+	}
+	t.mu.Unlock()
+	if begin {
+		t.h.writeback()
+	}
+	return n, nil
+}
+
+// Done completes the file with size, mode and mtime of the manifest and leaves it
+// to [Applier.Flush]. After an error the file is gone.
+func (t *Temp) Done() error {
+	if err := t.complete(); err != nil {
+		t.Abort()
+		return t.a.failed(err)
+	}
+	t.a.enqueue(t.s)
+	return nil
+}
+
+func (t *Temp) complete() (err error) {
+	size := int64(t.s.m.Size)
+	if t.end > size {
+		return errors.New("more was written than the manifest's size")
+	}
+	if t.end < size {
+		if err := t.h.truncate(size); err != nil {
+			return err
+		}
+	}
+	if err := t.h.setMode(t.s.m.Mode & modeBits); err != nil {
+		return err
+	}
+	if err := t.h.setMtime(t.s.m.Mtime); err != nil {
+		return err
+	}
+	if t.s.entry, err = t.h.stat(); err != nil {
+		return err
+	}
+	if !syncsAll || t.s.entry.Dev != t.a.root.dev {
+		if err := t.h.sync(); err != nil {
+			return err
+		}
+		return t.h.close()
+	}
+	if size > writeBackStep/8 {
+		t.h.writeback()
+	}
+	t.s.held = &t.h
+	return nil
+}
+
+// Abort removes the file. It must not be called after Done.
+func (t *Temp) Abort() {
+	t.h.close()
+	t.s.drop(t.a.root)
+}
+
+// enqueue leaves s to the next Flush. Up to syncFew descriptors stay open to be
+// synced one by one; with more files than that the whole file system will be.
+func (a *Applier) enqueue(s *staged) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := &a.ready
+	b.queue = append(b.queue, s)
+	if s.held == nil {
+		return
+	}
+	if b.held++; b.held <= syncFew {
+		return
+	}
+	for _, q := range b.queue[b.released:] {
+		q.release()
+	}
+	b.released = len(b.queue)
+}

@@ -1,0 +1,143 @@
+package worktree
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"dfs/manifest"
+)
+
+const (
+	listBuffer = 128 << 10
+	sliceLen   = 256 // entries of one task
+)
+
+// reader does tasks, one at a time; it owns the working space for that.
+type reader struct {
+	root  dir
+	buf   []byte
+	text  []byte   // the names of a directory, one after the other
+	ends  []int    // where each ends in text
+	names []string // the same, sorted
+}
+
+func newReader(root dir) *reader { return &reader{root: root, buf: make([]byte, listBuffer)} }
+
+// do fills in t's result.
+func (r *reader) do(t *task) {
+	d, err := r.root.sub(t.path)
+	if err != nil {
+		r.unreadable(t, err)
+		return
+	}
+	defer d.close()
+	if t.names != nil {
+		r.look(d, t, t.names)
+		return
+	}
+	if err := r.list(d); err != nil {
+		r.unreadable(t, err) // a directory that was removed since lists as not there
+		return
+	}
+	names := r.names
+	if i, found := slices.BinarySearch(names, stateName); found {
+		if e, err := d.stat(stateName); t.path != "" && err == nil && e.Kind == manifest.Directory {
+			t.nested = true
+			return
+		}
+		if t.path == "" {
+			names = slices.Delete(names, i, i+1)
+		}
+	}
+	first := names[:min(len(names), sliceLen)]
+	t.divide(names[len(first):])
+	r.look(d, t, first)
+}
+
+func (r *reader) unreadable(t *task, err error) {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && t.path != "":
+		t.vanished = true
+	case t.names == nil:
+		t.err = err
+	default:
+		for i, name := range t.names {
+			t.entries = append(t.entries, Entry{Path: join(t.path, name)})
+			t.odd = append(t.odd, odd{at: i, err: err})
+		}
+	}
+}
+
+// list reads the names in d, sorted, into r.names, which lasts until the next list.
+func (r *reader) list(d dir) error {
+	r.text, r.ends, r.names = r.text[:0], r.ends[:0], r.names[:0]
+	err := d.list(r.buf, func(name []byte) {
+		r.text = append(r.text, name...)
+		r.ends = append(r.ends, len(r.text))
+	})
+	if err != nil {
+		return err
+	}
+	text, begin := string(r.text), 0
+	for _, end := range r.ends {
+		r.names = append(r.names, text[begin:end])
+		begin = end
+	}
+	slices.Sort(r.names)
+	r.names = slices.Compact(r.names) // a directory that changes meanwhile can list a name twice
+	return nil
+}
+
+// divide leaves names to further tasks.
+func (t *task) divide(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	for part := range slices.Chunk(slices.Clone(names), sliceLen) {
+		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part})
+	}
+}
+
+// look fills in the entries of t with what stands at names in d.
+func (r *reader) look(d dir, t *task, names []string) {
+	t.entries = make([]Entry, 0, len(names))
+	size := 0
+	for _, name := range names {
+		size += len(t.path) + 1 + len(name)
+	}
+	var paths strings.Builder // one allocation for all of them
+	paths.Grow(size)
+	for _, name := range names {
+		begin := paths.Len()
+		if t.path != "" {
+			paths.WriteString(t.path)
+			paths.WriteByte('/')
+		}
+		paths.WriteString(name)
+		r.lookAt(d, t, name, paths.String()[begin:])
+	}
+	t.names = nil
+}
+
+func (r *reader) lookAt(d dir, t *task, name, path string) {
+	at := len(t.entries)
+	e, err := d.stat(name)
+	e.Path = path
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return
+	case err != nil:
+		t.odd = append(t.odd, odd{at: at, err: err})
+	case e.Kind == 0 || isState(name):
+		t.odd = append(t.odd, odd{at: at})
+	case e.Kind != manifest.Directory && isTemp(name):
+		t.odd = append(t.odd, odd{at: at, temp: true})
+	case len(path) > maxPath:
+		t.odd = append(t.odd, odd{at: at, err: ErrPathTooLong})
+	case e.Kind == manifest.Directory:
+		t.dirs = append(t.dirs, &task{path: path, first: path})
+	}
+	t.entries = append(t.entries, e)
+}

@@ -1,0 +1,274 @@
+// Package worktree is a directory on disk as one side of a synchronisation: it
+// scans it in path order, reads files so that a change meanwhile is noticed,
+// remembers what it has seen in an index, and applies changes so that a local
+// edit that the caller does not know of is never overwritten or removed.
+//
+// # Below the root
+//
+// Paths are relative to the root, with "/" between names; names are bytes, of
+// any encoding. The root is an open descriptor. Everything below it is reached
+// without following a symbolic link: openat2 with RESOLVE_BENEATH and
+// RESOLVE_NO_SYMLINKS on Linux, else one component at a time. The state
+// directory .dfs at the root belongs to the program and is never an entry.
+//
+// # Order
+//
+// Path order is component-wise: "/" sorts below every other byte, so that a
+// directory is followed at once by all that lies below it.
+//
+// # Never lose an edit
+//
+// A change names what is expected to stand at its path: an [Entry] of this
+// run's scan, or nothing. On Linux (and where darwin's file system can), a new
+// entry is renamed into place only where none is, and a replacement is
+// exchanged with the old entry, which is then looked at: when it is not the
+// expected one, it is swapped back and the change fails with [ErrChanged].
+// Elsewhere, and on file systems without these operations, the target is
+// checked again right before the rename, which leaves a window of microseconds.
+//
+// # Timestamps
+//
+// File times advance in ticks of some milliseconds, so a file that was changed
+// in the same tick in which it was looked at can change again and look the
+// same. Such an entry is racy: see [Root.Probe] and [Entry.Racy].
+//
+// # Errors
+//
+// Functions that take one path return the cause without that path; the caller
+// puts both into a [Problem]. A path is any bytes and must be quoted before it
+// is printed.
+package worktree
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"dfs/manifest"
+)
+
+const (
+	stateName   = ".dfs"
+	tempPrefix  = ".dfs-tmp-"
+	keptInfix   = ".dfs-kept-"
+	maxPath     = 4095 // bytes of a path, the limit of the tree
+	tempNameLen = len(tempPrefix) + 26
+)
+
+var (
+	// ErrChanged: what stands at a path is not what was expected there. It was
+	// left as it is.
+	ErrChanged = errors.New("changed meanwhile")
+	// ErrNotEmpty: a directory to be removed has entries.
+	ErrNotEmpty = errors.New("directory is not empty")
+	// ErrPathTooLong: a path has more than 4,095 bytes.
+	ErrPathTooLong = errors.New("path is longer than 4095 bytes")
+)
+
+// Problem is a path that could not be read or written.
+type Problem struct {
+	Path string
+	Err  error
+}
+
+// Root is an opened directory. Its methods are safe for concurrent use.
+type Root struct {
+	name string
+	dir  dir
+	dev  uint64
+}
+
+// Open opens the directory name, which must exist; it may itself be a symbolic link to one.
+func Open(name string) (*Root, error) {
+	d, err := openRoot(name)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", name, err)
+	}
+	self, err := d.self()
+	if err != nil {
+		d.close()
+		return nil, fmt.Errorf("directory %s: %w", name, err)
+	}
+	return &Root{name: name, dir: d, dev: self.Dev}, nil
+}
+
+// Close releases the descriptor. No other method may be running or follow.
+func (r *Root) Close() error { return r.dir.close() }
+
+// StateDir returns the path of the state directory, DIR/.dfs, which [Root.Init] makes.
+func (r *Root) StateDir() string { return filepath.Join(r.name, stateName) }
+
+// Init makes the state directory, with mode 0700, where it is not there. It
+// refuses anything else of that name.
+func (r *Root) Init() error {
+	if err := r.dir.mkdir(stateName); err == nil || !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	e, err := r.dir.stat(stateName)
+	if err == nil && e.Kind != manifest.Directory {
+		err = fmt.Errorf("%s is not a directory", r.StateDir())
+	}
+	return err
+}
+
+// LockedError says that another process holds a root's lock.
+type LockedError struct {
+	Holder string // process ID and command, as the holder wrote them; "" when unknown
+}
+
+func (e *LockedError) Error() string { return "directory is in use by " + e.Holder }
+
+// Lock takes the lock of the root among processes, making the state directory
+// as [Root.Init] does, and writes the process ID and who into .dfs/lock. While
+// another process holds the lock it tries again for the duration of wait, then returns a
+// *[LockedError]. The lock ends with unlock or with the process, whichever is first.
+func (r *Root) Lock(ctx context.Context, wait time.Duration, who string) (unlock func(), err error) {
+	if err := r.Init(); err != nil {
+		return nil, err
+	}
+	state, err := r.dir.sub(stateName)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.StateDir(), err)
+	}
+	defer state.close()
+	f, err := state.openLock("lock")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(r.StateDir(), "lock"), err)
+	}
+	if err := waitLock(ctx, f, wait); err != nil {
+		f.Close()
+		return nil, err
+	}
+	f.Truncate(0)
+	fmt.Fprintf(f, "%d %s\n", os.Getpid(), who)
+	return func() {
+		f.Truncate(0)
+		unlockFile(f)
+		f.Close()
+	}, nil
+}
+
+func waitLock(ctx context.Context, f *os.File, wait time.Duration) error {
+	const pause = 20 * time.Millisecond
+	deadline := time.Now().Add(wait)
+	for {
+		ok, err := tryLock(f)
+		if ok || err != nil {
+			return err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			holder := make([]byte, 256)
+			n, _ := f.ReadAt(holder, 0)
+			return &LockedError{Holder: strings.TrimSpace(string(holder[:n]))}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(pause, left)):
+		}
+	}
+}
+
+// Probe touches .dfs/probe and returns its modification time: the present
+// moment as the file system tells it. See [Entry.Racy].
+func (r *Root) Probe() (manifest.Time, error) {
+	state, err := r.dir.sub(stateName)
+	if err != nil {
+		return manifest.Time{}, fmt.Errorf("%s: %w", r.StateDir(), err)
+	}
+	defer state.close()
+	t, err := state.touch("probe")
+	if err != nil {
+		return manifest.Time{}, fmt.Errorf("%s: %w", filepath.Join(r.StateDir(), "probe"), err)
+	}
+	return t, nil
+}
+
+// RemoveTemp removes the temporary file at path, which a scan has named to
+// [ScanOptions.Temp] and which an interrupted run left. The caller holds the lock.
+func (r *Root) RemoveTemp(path string) error {
+	parent, name := split(path)
+	if !isTemp(name) {
+		return ErrChanged
+	}
+	d, err := r.dir.sub(parent)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return d.unlink(name)
+}
+
+// Stat returns what stands at path now. A special file has Kind 0.
+func (r *Root) Stat(path string) (Entry, error) {
+	parent, name := split(path)
+	d, err := r.dir.sub(parent)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer d.close()
+	e, err := d.stat(name)
+	e.Path = path
+	return e, err
+}
+
+// IsFileError reports whether err concerns the file it came from and not the
+// whole run: the file changed, may not be read, is gone, or is damaged.
+func IsFileError(err error) bool {
+	var errno syscall.Errno
+	return errors.Is(err, ErrChanged) || errors.Is(err, ErrPathTooLong) ||
+		errors.As(err, &errno) && !errno.Temporary() && !errors.Is(err, syscall.ENOMEM)
+}
+
+func newTempName() string { return tempPrefix + rand.Text() }
+
+// isTemp reports whether name has the form of newTempName's.
+func isTemp(name string) bool {
+	return len(name) == tempNameLen && strings.HasPrefix(name, tempPrefix) &&
+		strings.Trim(name[len(tempPrefix):], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// isState reports whether name is the state directory's, in any case.
+func isState(name string) bool {
+	return len(name) >= len(stateName) && strings.EqualFold(name, stateName)
+}
+
+// split returns a path's parent ("" for the root) and last name.
+func split(path string) (parent, name string) {
+	i := strings.LastIndexByte(path, '/')
+	return path[:max(i, 0)], path[i+1:]
+}
+
+func join(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "/" + name
+}
+
+// compare orders paths component-wise.
+func compare[A, B ~string | ~[]byte](a A, b B) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] == b[i] {
+			continue
+		}
+		switch {
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return +1
+		case a[i] < b[i]:
+			return -1
+		}
+		return +1
+	}
+	return len(a) - len(b)
+}
