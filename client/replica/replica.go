@@ -1,0 +1,156 @@
+// Package replica keeps what a replica remembers of its hub in DIR/.dfs: who it
+// is (file id), what it is bound to (file binding) and the base (file base).
+//
+// The base file holds, path by path, the manifest on which replica and hub last
+// agreed, and where the tree of the newest known snapshot ("seen") differs
+// from that, the snapshot's manifest too. So the file always tells two trees:
+// the base, and the tree of seen. Fetching moves seen forward without touching
+// the working tree; applying and pushing move the base.
+//
+// The package reads and writes these files and nothing else.
+package replica
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// Dir is the name of the state directory at a replica's root.
+const Dir = ".dfs"
+
+// version is the newest format of the files of this package.
+const version = 1
+
+// ErrNone: the directory is no replica.
+var ErrNone = errors.New("not a replica")
+
+// Identity is the content of the file id. It never changes once written.
+type Identity struct {
+	Version int           `json:"version"`
+	Replica api.ReplicaID `json:"replica"`
+}
+
+// Binding is the content of the file binding: where the replica's volume is.
+type Binding struct {
+	Version  int          `json:"version"`
+	HubID    cas.VolumeID `json:"hub_id"`
+	VolumeID cas.VolumeID `json:"volume_id"`
+	Volume   string       `json:"volume"` // the volume's name
+	Location string       `json:"hub"`    // URL or path of the hub when it was last reached
+}
+
+// NewID returns a random identity, for replicas, runs, keys and volumes alike.
+func NewID() (id cas.VolumeID) {
+	rand.Read(id[:])
+	return id
+}
+
+// Exists reports whether root holds a replica's identity.
+func Exists(root string) bool {
+	_, err := os.Lstat(filepath.Join(root, Dir, "id"))
+	return err == nil
+}
+
+// LoadIdentity reads the identity of the replica at root; ErrNone when there is none.
+func LoadIdentity(root string) (Identity, error) {
+	var id Identity
+	err := load(root, "id", &id, &id.Version)
+	return id, err
+}
+
+// LoadBinding reads the binding of the replica at root; ErrNone when there is none.
+func LoadBinding(root string) (Binding, error) {
+	var b Binding
+	err := load(root, "binding", &b, &b.Version)
+	return b, err
+}
+
+// Create makes the identity of a new replica at root, whose .dfs must exist.
+// It is durable on return.
+func Create(root string) (Identity, error) {
+	id := Identity{Version: version, Replica: NewID()}
+	return id, save(root, "id", id)
+}
+
+// Bind records b for the replica at root, durable on return.
+func Bind(root string, b Binding) error {
+	b.Version = version
+	return save(root, "binding", b)
+}
+
+func load(root, name string, v any, got *int) error {
+	path := filepath.Join(root, Dir, name)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", root, ErrNone)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if *got < 1 || *got > version {
+		return fmt.Errorf("%s: format version %d is not known to this dfs; use a newer one", path, *got)
+	}
+	return nil
+}
+
+func save(root, name string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(root, Dir)
+	f, err := os.CreateTemp(dir, name+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.Write(append(data, '\n')); err != nil {
+		f.Close()
+		return err
+	}
+	return publish(f, filepath.Join(dir, name))
+}
+
+// publish makes the open file f durable under its final path, and closes it.
+func publish(f *os.File, path string) error {
+	err := f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Sweep removes what interrupted writers left in .dfs. The caller holds the replica's lock.
+func Sweep(root string) error {
+	left, err := filepath.Glob(filepath.Join(escape(filepath.Join(root, Dir)), "*.new-*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// escape makes a path stand for itself in a pattern.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
