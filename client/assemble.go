@@ -1,0 +1,338 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"dfs/cas"
+	"dfs/cas/chunker"
+	"dfs/client/worktree"
+	"dfs/manifest"
+)
+
+const (
+	windowBytes  = 4 << 20 // plain bytes of the chunks that are fetched in one request
+	windowPieces = 1024
+	fetchers     = 4
+	flushFiles   = 1000     // finished files that are made durable together
+	flushBytes   = 64 << 20 // or bytes of them
+)
+
+// assembler makes files from chunks: those that local files hold are copied, the
+// others fetched, in windows that overlap. Finished files are made durable and put
+// in place in batches.
+type assembler struct {
+	r        *run
+	apply    *worktree.Applier
+	parent   context.Context
+	ctx      context.Context // of the fetchers
+	group    *errgroup.Group
+	locate   func() (*localChunks, error)
+	window   *window
+	windows  chan *window
+	finished chan *output
+	flusher  *errgroup.Group
+	// placing is held for reading by whatever uses apply, and for writing by
+	// what puts files in place, beside which nothing else may be under way.
+	placing  sync.RWMutex
+	mu       sync.Mutex // guards the following
+	problems []worktree.Problem
+	paged    map[string][]manifest.Run // the runs of files whose manifests have pages, for the index
+}
+
+// output is a file being made.
+type output struct {
+	target
+	left atomic.Int64 // pieces to be written, and 1 while more may come
+	mu   sync.Mutex
+	temp *worktree.Temp
+	err  error
+}
+
+// part is a run of chunks of an output.
+type part struct {
+	out *output
+	off int64
+	run manifest.Run
+}
+
+// window is what is fetched in one request.
+type window struct {
+	parts map[cas.ID][]part
+	refs  []cas.Ref
+	count int
+	bytes int64
+}
+
+func newWindow() *window { return &window{parts: map[cas.ID][]part{}} }
+
+func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembler {
+	a := &assembler{r: r, apply: apply, parent: ctx, window: newWindow(), windows: make(chan *window), finished: make(chan *output, windowPieces), paged: map[string][]manifest.Run{}}
+	a.group, a.ctx = errgroup.WithContext(ctx)
+	a.locate = sync.OnceValues(func() (*localChunks, error) { return findLocal(r) })
+	for range fetchers {
+		a.group.Go(func() error {
+			for w := range a.windows {
+				if err := a.fetch(w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	a.flusher = new(errgroup.Group)
+	a.flusher.Go(a.flush)
+	return a
+}
+
+// file has the file t made. It blocks while too much is under way.
+func (a *assembler) file(t target) error {
+	out := &output{target: t}
+	out.left.Store(1)
+	source := func(ctx context.Context, refs []cas.Ref, fn func(cas.Blob) error) error {
+		return a.r.conn.Blobs(ctx, a.r.binding.VolumeID, refs, fn)
+	}
+	off := int64(0)
+	for run, err := range manifest.Runs(a.ctx, t.m, source) {
+		if err != nil {
+			return err
+		}
+		if !t.m.Pages.IsZero() {
+			a.note(t.path, run)
+		}
+		if run.ID != chunker.ZeroID() {
+			if err := a.add(part{out, off, run}); err != nil {
+				return err
+			}
+		}
+		off += int64(run.Bytes())
+	}
+	return a.done(out)
+}
+
+func (a *assembler) note(path string, run manifest.Run) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paged[path] = append(a.paged[path], run)
+}
+
+// add puts a part into the window.
+func (a *assembler) add(p part) error {
+	p.out.left.Add(1)
+	w := a.window
+	if _, ok := w.parts[p.run.ID]; !ok {
+		w.refs = append(w.refs, cas.Ref{Kind: cas.Chunk, ID: p.run.ID})
+		w.bytes += int64(p.run.Size)
+	}
+	w.parts[p.run.ID] = append(w.parts[p.run.ID], p)
+	w.count++
+	if w.bytes < windowBytes && w.count < windowPieces {
+		return nil
+	}
+	return a.dispatch()
+}
+
+func (a *assembler) dispatch() error {
+	w := a.window
+	a.window = newWindow()
+	select {
+	case a.windows <- w:
+		return nil
+	case <-a.ctx.Done():
+		return a.ctx.Err()
+	}
+}
+
+// fetch writes all parts of a window.
+func (a *assembler) fetch(w *window) error {
+	local, err := a.locate()
+	if err != nil {
+		return err
+	}
+	refs := w.refs[:0]
+	copier := local.copier(a.r.root)
+	defer copier.close()
+	for _, ref := range w.refs {
+		if data, ok := copier.chunk(ref.ID); ok {
+			if err := a.write(w.parts[ref.ID], data); err != nil {
+				return err
+			}
+			continue
+		}
+		refs = append(refs, ref)
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	return a.r.conn.Blobs(a.ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
+		a.r.meter.chunks.Add(1)
+		a.r.meter.bytesNew.Add(int64(b.Size()))
+		return a.write(w.parts[b.ID()], b.Plain())
+	})
+}
+
+// write puts a chunk in all its places. A file that cannot be written is left out.
+func (a *assembler) write(parts []part, data []byte) error {
+	for _, p := range parts {
+		a.placing.RLock()
+		if err := p.out.write(a.apply, p, data); err != nil {
+			p.out.fail(err)
+		}
+		a.placing.RUnlock()
+		a.r.meter.bytesApplied.Add(int64(p.run.Bytes()))
+		a.r.meter.tick()
+		if err := a.done(p.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *output) write(apply *worktree.Applier, p part, data []byte) error {
+	if len(data) != int(p.run.Size) {
+		return &cas.CorruptError{Ref: cas.Ref{Kind: cas.Chunk, ID: p.run.ID}, Detail: "has another size than the manifest says"}
+	}
+	temp, err := o.open(apply)
+	if err != nil {
+		return err
+	}
+	for i := range p.run.Count {
+		if _, err := temp.WriteAt(data, p.off+int64(i)*int64(p.run.Size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open makes the file's temporary file when that is not there yet.
+func (o *output) open(apply *worktree.Applier) (*worktree.Temp, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.temp == nil && o.err == nil {
+		o.temp, o.err = apply.File(o.path, o.m, o.entry)
+	}
+	return o.temp, o.err
+}
+
+func (o *output) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+// done drops one reason to wait for out, and passes it on after the last.
+func (a *assembler) done(out *output) error {
+	if out.left.Add(-1) > 0 {
+		return nil
+	}
+	select {
+	case a.finished <- out:
+		return nil
+	case <-a.ctx.Done():
+		return a.ctx.Err()
+	}
+}
+
+// wait ends the assembling; err is why nothing more comes, nil at the regular end. All that
+// was finished is in place on return.
+func (a *assembler) wait(err error) error {
+	if err == nil && a.window.count > 0 {
+		err = a.dispatch()
+	}
+	close(a.windows)
+	gerr := a.group.Wait()
+	close(a.finished)
+	ferr := a.flusher.Wait()
+	if err == nil || errors.Is(err, context.Canceled) && gerr != nil {
+		err = gerr
+	}
+	if err == nil || errors.Is(err, context.Canceled) && ferr != nil {
+		err = ferr
+	}
+	return err
+}
+
+// flush collects finished files and puts them in place in batches.
+func (a *assembler) flush() error {
+	files, bytes := 0, int64(0)
+	var first error
+	for out := range a.finished {
+		if first != nil {
+			continue
+		}
+		if a.queue(out) {
+			files++
+			bytes += int64(out.m.Size)
+		}
+		if files >= flushFiles || bytes >= flushBytes {
+			first = a.place()
+			files, bytes = 0, 0
+		}
+	}
+	if first != nil {
+		return first
+	}
+	return a.place()
+}
+
+// queue hands a complete file to the applier.
+func (a *assembler) queue(out *output) bool {
+	temp, err := out.open(a.apply)
+	if err == nil {
+		if err = temp.Done(); err == nil {
+			return true
+		}
+	} else if temp != nil {
+		temp.Abort()
+	}
+	a.fail(worktree.Problem{Path: out.path, Err: err})
+	return false
+}
+
+func (a *assembler) place() error {
+	a.placing.Lock()
+	applied, problems, err := a.apply.Flush(a.parent)
+	a.placing.Unlock()
+	a.fail(problems...)
+	if err != nil {
+		return err
+	}
+	return a.remember(applied)
+}
+
+func (a *assembler) fail(problems ...worktree.Problem) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.problems = append(a.problems, problems...)
+}
+
+// remember puts the files that were applied into the index.
+func (a *assembler) remember(applied []worktree.Applied) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, done := range applied {
+		a.r.meter.applied.Add(1)
+		if done.Manifest == nil || done.Manifest.Kind != manifest.File {
+			continue
+		}
+		value, err := done.Manifest.Encode()
+		if err != nil {
+			return err
+		}
+		rec := done.Record(value)
+		for _, run := range a.paged[done.Path] {
+			rec.Runs.Append(run)
+		}
+		delete(a.paged, done.Path)
+		if err := a.r.index.Add(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"dfs/client/replica"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// fetch brings the base file up to the volume's head: it adds what changed there, for
+// applying later, and nothing in the directory is touched. The tree that results must have the
+// head's root. Edits of this replica that the head includes (accepted, without the
+// rejected paths) become the base on the way.
+func (r *run) fetch(ctx context.Context, head api.Head, accepted *replica.Reader, rejected map[string]struct{}) error {
+	base, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	if base.Snapshot == head.Snapshot && accepted == nil {
+		return nil
+	}
+	w, err := replica.NewWriter(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := advance(w, base, accepted, rejected, r.changes(ctx, base.Seen, head)); err != nil {
+		return err
+	}
+	if w.Root != head.Root {
+		return fmt.Errorf("the hub's changes of the volume %q lead to the root %s, but its snapshot %s has %s; nothing was applied",
+			r.binding.Volume, w.Root.Short(), head.Snapshot.Short(), head.Root.Short())
+	}
+	return w.Commit(replica.Seen{Snapshot: head.Snapshot, Seq: head.Seq, Root: head.Root})
+}
+
+// changes yields what leads from seen to head. A replica that has seen nothing
+// walks the head's Merkle tree, whose nodes prove themselves.
+func (r *run) changes(ctx context.Context, seen replica.Seen, head api.Head) iter.Seq2[change, error] {
+	switch {
+	case seen.Root == head.Root:
+		return func(func(change, error) bool) {}
+	case seen.Snapshot.IsZero():
+		return func(yield func(change, error) bool) {
+			for e, err := range merkle.Walk(ctx, nodes{r.conn, r.binding.VolumeID}, head.Root, "") {
+				if !yield(change{e.Path, e.Value}, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	return encodeChanges(r.conn.Changes(ctx, api.ChangesRequest{Volume: r.binding.VolumeID, From: seen.Snapshot, To: head.Snapshot}))
+}

@@ -1,0 +1,302 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"dfs/cas"
+	"dfs/client/replica"
+	"dfs/client/worktree"
+	"dfs/server/api"
+)
+
+// A run is one push, pull or inspection at work.
+type run struct {
+	cfg     Config
+	command string
+	began   time.Time
+	root    *worktree.Root
+	id      replica.Identity
+	binding replica.Binding
+	conn    Conn
+	session api.StartAnswer
+	index   *worktree.Index
+	clock   clock
+	meter   *meter
+	closers []func()
+
+	mu     sync.Mutex // guards result's Problems and Skipped
+	result *Result
+}
+
+func newRun(cfg Config, command string) *run {
+	if cfg.Jobs < 1 {
+		cfg.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Codec == nil {
+		cfg.Codec = cas.NewCodec(cas.CompressFast)
+	}
+	r := &run{cfg: cfg, command: command, began: time.Now(), meter: newMeter(cfg.Report)}
+	r.result = &Result{Summary: Summary{Type: "summary", Command: command, DryRun: cfg.DryRun}}
+	return r
+}
+
+// open prepares a run on cfg.Dir: the directory's lock, its identity and
+// binding (made when new), the hub and a session there.
+func open(ctx context.Context, cfg Config, command string) (_ *run, err error) {
+	r := newRun(cfg, command)
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if err := r.openRoot(); err != nil {
+		return nil, err
+	}
+	if replica.Exists(r.cfg.Dir) {
+		err = r.openKnown(ctx)
+	} else {
+		err = r.openNew(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, r.start(ctx)
+}
+
+func (r *run) close() {
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		r.closers[i]()
+	}
+}
+
+func (r *run) openRoot() (err error) {
+	if r.cfg.Dir, err = filepath.Abs(r.cfg.Dir); err != nil {
+		return err
+	}
+	dir := r.cfg.Dir
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.command == "pull":
+		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		return &UsageError{fmt.Sprintf("%s does not exist", dir)}
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return &UsageError{fmt.Sprintf("%s is not a directory", dir)}
+	case !replica.Exists(dir):
+		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
+			return err
+		}
+	}
+	r.root, err = worktree.Open(dir)
+	if err != nil {
+		return err
+	}
+	r.clock.root = r.root
+	r.closers = append(r.closers, func() { r.root.Close() })
+	return nil
+}
+
+// insideReplica refuses a directory that lies in a replica.
+func insideReplica(dir, command string) error {
+	for {
+		if replica.Exists(dir) {
+			return &UsageError{fmt.Sprintf("this directory lies in the replica %s; a command acts on the whole replica: dfs %s %s", dir, command, dir)}
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return nil
+		}
+		dir = up
+	}
+}
+
+func (r *run) lock(ctx context.Context) error {
+	unlock, err := r.root.Lock(ctx, r.cfg.Wait, r.command)
+	var locked *worktree.LockedError
+	if errors.As(err, &locked) {
+		return &BusyError{What: "the replica " + r.cfg.Dir, Holder: locked.Holder}
+	}
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, unlock)
+	if err := replica.Sweep(r.cfg.Dir); err != nil {
+		return err
+	}
+	if r.index, err = worktree.OpenIndex(r.root.StateDir()); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, func() { r.index.Close() })
+	return nil
+}
+
+func (r *run) dial(ctx context.Context, location string) (info api.Info, err error) {
+	if r.conn, err = r.cfg.Dial(ctx, location); err != nil {
+		return info, err
+	}
+	r.closers = append(r.closers, func() { r.conn.Close() })
+	if info, err = r.conn.Info(ctx); err != nil {
+		return info, fmt.Errorf("hub %s: %w", location, err)
+	}
+	r.result.Hub = location
+	return info, nil
+}
+
+// openKnown opens a directory that is a replica already.
+func (r *run) openKnown(ctx context.Context) (err error) {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	if err := r.load(); err != nil {
+		return err
+	}
+	if v := r.cfg.Volume; v != "" && v != r.binding.Volume {
+		return &UsageError{fmt.Sprintf("%s is a replica of the volume %q, not %q; use another directory for another volume", r.cfg.Dir, r.binding.Volume, v)}
+	}
+	location := r.binding.Location
+	if r.cfg.Hub != "" {
+		location = r.cfg.Hub
+	}
+	info, err := r.dial(ctx, location)
+	if err != nil {
+		return err
+	}
+	if info.HubID != r.binding.HubID {
+		return &BrakeError{fmt.Sprintf("%s is bound to the hub %v, but at %s is the hub %v. Nothing was changed. If the replica's hub is reachable elsewhere, give its place: dfs %s --hub URL %s",
+			r.cfg.Dir, r.binding.HubID, location, info.HubID, r.command, r.cfg.Dir)}
+	}
+	if location != r.binding.Location && !r.cfg.DryRun {
+		r.binding.Location = location
+		return replica.Bind(r.cfg.Dir, r.binding)
+	}
+	return nil
+}
+
+func (r *run) load() (err error) {
+	if r.id, err = replica.LoadIdentity(r.cfg.Dir); err != nil {
+		return err
+	}
+	if r.binding, err = replica.LoadBinding(r.cfg.Dir); err != nil {
+		return err
+	}
+	r.result.Volume, r.result.Hub = r.binding.Volume, r.binding.Location
+	return nil
+}
+
+// openNew makes the directory a replica. The binding, with the ID of a volume
+// that is to be made, is written before the volume is, so that a run that is
+// interrupted in between goes on with the same volume.
+func (r *run) openNew(ctx context.Context) error {
+	location := r.cfg.Hub
+	if location == "" {
+		location = r.cfg.NewHub
+	}
+	info, err := r.dial(ctx, location)
+	if err != nil {
+		return err
+	}
+	b := replica.Binding{HubID: info.HubID, Volume: r.cfg.Volume, Location: location}
+	if b.Volume == "" {
+		b.Volume = filepath.Base(r.cfg.Dir)
+	}
+	found, err := r.conn.Volumes(ctx, b.Volume)
+	if err != nil {
+		return fmt.Errorf("volume %q: %w", b.Volume, err)
+	}
+	switch {
+	case len(found) > 0 && r.cfg.Volume == "":
+		return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", b.Volume, r.command, shellWord(b.Volume), shellWord(r.cfg.Dir))}
+	case len(found) > 0:
+		b.VolumeID = found[0].ID
+	case r.command == "pull":
+		return fmt.Errorf("volume %q: %w on the hub %s", b.Volume, api.ErrNotFound, location)
+	default:
+		b.VolumeID = replica.NewID()
+	}
+	if r.cfg.DryRun && len(found) == 0 {
+		return &UsageError{fmt.Sprintf("the volume %q is not there yet; a first push cannot be tried with --dry-run", b.Volume)}
+	}
+	return r.bind(ctx, b)
+}
+
+func (r *run) bind(ctx context.Context, b replica.Binding) (err error) {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	if replica.Exists(r.cfg.Dir) {
+		return &BusyError{What: "the replica " + r.cfg.Dir, Holder: "another dfs that has just made it"}
+	}
+	if err := replica.Bind(r.cfg.Dir, b); err != nil {
+		return err
+	}
+	if _, err := replica.Create(r.cfg.Dir); err != nil {
+		return err
+	}
+	return r.load()
+}
+
+// start opens the session, making the volume when this replica is to make it.
+func (r *run) start(ctx context.Context) error {
+	base, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	base.Close()
+	req := api.StartRequest{
+		Protocol: api.ProtocolVersion, Replica: r.id.Replica, Volume: r.binding.VolumeID, Run: replica.NewID(),
+		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq,
+	}
+	r.session, err = r.conn.Start(ctx, req)
+	if errors.Is(err, api.ErrNotFound) && base.Snapshot.IsZero() && r.command == "push" {
+		if _, err := r.conn.CreateVolume(ctx, r.binding.Volume, r.binding.VolumeID); err != nil {
+			return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
+		}
+		r.session, err = r.conn.Start(ctx, req)
+	}
+	if err != nil {
+		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
+	}
+	if head := r.session.Head; !r.session.SeenOK || head.Seq < base.Seq || head.Seq == base.Seq && head.Snapshot != base.Snapshot {
+		return &BrakeError{fmt.Sprintf("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. If the hub was restored from a backup, look at its newest snapshot before you go on",
+			r.cfg.Dir, base.Seq, base.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short())}
+	}
+	return nil
+}
+
+// finish completes the summary with what the whole run tells.
+func (r *run) finish() *Result {
+	s := &r.result.Summary
+	r.meter.fill(s)
+	if r.conn != nil {
+		t := r.conn.Traffic()
+		s.BytesSent, s.BytesReceived, s.Requests, s.Retries = t.Sent, t.Received, t.Requests, t.Retries
+	}
+	s.Conflicts = int64(len(r.result.Conflicts))
+	s.Skipped = int64(len(r.result.Skipped))
+	s.DurationS = time.Since(r.began).Seconds()
+	return r.result
+}
+
+// shellWord quotes s for a POSIX shell where it needs that.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

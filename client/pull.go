@@ -1,0 +1,363 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"dfs/client/reconcile"
+	"dfs/client/replica"
+	"dfs/client/worktree"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// Pull brings the hub's changes to the directory. What was changed here stays; where
+// both changed a path differently it is reported and left alone. Nothing goes to
+// the hub. When Pull returns without an error all that it applied is durable. A
+// Result may come with an error and then tells how far the run came; to run again is
+// safe and goes on from there.
+func Pull(ctx context.Context, cfg Config) (*Result, error) {
+	r, err := open(ctx, cfg, "pull")
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	err = r.pull(ctx)
+	return r.finish(), err
+}
+
+func (r *run) pull(ctx context.Context) error {
+	r.reset()
+	r.advise(ctx, api.ComputingDiff)
+	r.meter.enter(Fetching, 0, 0)
+	if err := r.fetch(ctx, r.session.Head, nil, nil); err != nil {
+		return err
+	}
+	base, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	r.stand(r.session.Head, base.Seen)
+	if base.Pending == 0 {
+		r.advise(ctx, api.Complete)
+		return nil
+	}
+	r.advise(ctx, api.ApplyingChanges)
+	r.meter.enter(Applying, 0, 0)
+	p := newPuller(ctx, r)
+	err = (&survey{r: r, hasher: newHasher(r, nil), remote: true}).each(p.asm.ctx, base, p.visit)
+	if err = p.finish(err); err != nil {
+		return err
+	}
+	if err := r.index.Save(); err != nil {
+		return err
+	}
+	if r.cfg.DryRun {
+		return nil
+	}
+	if err := p.moveBase(); err != nil {
+		return err
+	}
+	r.advise(ctx, api.Complete)
+	return nil
+}
+
+// advise tells the hub what the pull is doing. It is information only, so a refusal changes
+// nothing.
+func (r *run) advise(ctx context.Context, state api.State) {
+	if !r.cfg.DryRun {
+		r.conn.Report(ctx, r.session.Session, state)
+	}
+}
+
+// puller decides about what is found and has it applied: new content and
+// attributes as they come, in path order; then removals, innermost first; then
+// what takes a removed directory's place.
+type puller struct {
+	r        *run
+	apply    *worktree.Applier
+	asm      *assembler
+	made     map[string]struct{} // directories made by this run
+	held     map[string]struct{} // paths whose base stays
+	conflict string              // the last path in conflict
+	removals []target
+	late     []target
+}
+
+// target is a path that is to become m (nil: absent) where entry stands now (nil: nothing).
+type target struct {
+	path  string
+	m     *manifest.Manifest
+	entry *worktree.Entry
+}
+
+func newPuller(ctx context.Context, r *run) *puller {
+	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}}
+	p.apply = r.root.Apply()
+	p.asm = newAssembler(ctx, r, p.apply)
+	return p
+}
+
+// visit decides about one path.
+func (p *puller) visit(f *found) error {
+	base, err := decode(f.base)
+	if err != nil {
+		return err
+	}
+	remote, err := decode(f.remote)
+	if err != nil {
+		return err
+	}
+	if f.unknown {
+		if f.err == nil {
+			f.err = errors.New("the hub changed it, but it cannot be read here")
+		}
+		p.hold(f.path, f.err)
+		return nil
+	}
+	plan := reconcile.Pull(base, f.local, remote)
+	if plan.Result != nil && p.blocked(f) {
+		plan.Action = reconcile.Conflict
+	}
+	switch plan.Action {
+	case reconcile.Conflict:
+		p.conflicts(f.path)
+		return nil
+	case reconcile.Keep:
+		p.r.result.Kept = append(p.r.result.Kept, f.path)
+		return nil
+	case reconcile.Nothing, reconcile.Advance:
+		return nil
+	case reconcile.Restore:
+		p.r.result.Kept = append(p.r.result.Kept, f.path)
+	}
+	if err := p.announce(f, plan.Result); err != nil || p.r.cfg.DryRun {
+		return err
+	}
+	p.asm.placing.RLock()
+	restored := p.restoreAbove(f)
+	p.asm.placing.RUnlock()
+	if !restored {
+		return nil
+	}
+	return p.make(target{f.path, plan.Result, f.entry}, f.local)
+}
+
+// announce counts a change that is to be made here.
+func (p *puller) announce(f *found, result *manifest.Manifest) error {
+	var old, new []byte
+	var err error
+	if f.local != nil {
+		if old, err = f.local.Encode(); err != nil {
+			return err
+		}
+	}
+	if result != nil {
+		if new, err = result.Encode(); err != nil {
+			return err
+		}
+	}
+	return p.r.tell(Remote, f.path, old, new)
+}
+
+// blocked reports whether something that is not a directory stands above f and stays.
+func (p *puller) blocked(f *found) bool {
+	for _, g := range f.above {
+		if g.blocked {
+			return true
+		}
+	}
+	return p.conflict != "" && below(f.path, p.conflict)
+}
+
+// restoreAbove makes the directories above f that were deleted here, since
+// something new lives in them.
+func (p *puller) restoreAbove(f *found) bool {
+	for _, g := range f.above {
+		if _, ok := p.made[g.path]; ok {
+			continue
+		}
+		m, err := decode(g.remote)
+		if err == nil {
+			err = p.apply.Directory(g.path, m, nil)
+		}
+		if err != nil {
+			p.hold(f.path, err)
+			return false
+		}
+		p.made[g.path] = struct{}{}
+		p.r.result.Kept = append(p.r.result.Kept, g.path)
+	}
+	return true
+}
+
+// make has t applied, now or in its turn. local is what the directory has.
+func (p *puller) make(t target, local *manifest.Manifest) error {
+	switch {
+	case t.m == nil:
+		p.removals = append(p.removals, t)
+	case local != nil && local.Kind == manifest.Directory && t.m.Kind != manifest.Directory:
+		p.late = append(p.late, t)
+	case local != nil && local.Kind != manifest.Directory && t.m.Kind == manifest.Directory:
+		if p.change(t.path, func() error { return p.apply.Remove(t.path, t.entry) }) {
+			return p.create(target{t.path, t.m, nil})
+		}
+	case local != nil && manifest.SameContent(local, t.m):
+		p.change(t.path, func() error { return p.apply.Attributes(t.path, t.m, t.entry) })
+	default:
+		return p.create(t)
+	}
+	return nil
+}
+
+// change applies something at once, beside the assembler's work, and reports
+// whether that went well; a path where it did not is held.
+func (p *puller) change(path string, apply func() error) bool {
+	p.asm.placing.RLock()
+	err := apply()
+	p.asm.placing.RUnlock()
+	if err != nil {
+		p.hold(path, err)
+	}
+	return err == nil
+}
+
+func (p *puller) create(t target) error {
+	switch t.m.Kind {
+	case manifest.Directory:
+		p.made[t.path] = struct{}{}
+		p.change(t.path, func() error { return p.apply.Directory(t.path, t.m, t.entry) })
+	case manifest.Symlink:
+		p.change(t.path, func() error { return p.apply.Symlink(t.path, t.m, t.entry) })
+	default:
+		return p.asm.file(t)
+	}
+	return nil
+}
+
+// hold leaves a path as it is, here and in the base, and reports why.
+func (p *puller) hold(path string, err error) {
+	p.held[path] = struct{}{}
+	p.r.problem(path, err)
+}
+
+func (p *puller) conflicts(path string) {
+	p.conflict = path
+	p.held[path] = struct{}{}
+	p.r.result.Conflicts = append(p.r.result.Conflicts, path)
+}
+
+// finish completes what was begun; err is what the survey ended with.
+func (p *puller) finish(err error) error {
+	if err = p.asm.wait(err); err != nil || p.r.cfg.DryRun {
+		p.apply.Abort()
+		return err
+	}
+	p.take(p.asm.problems)
+	slices.Reverse(p.removals)
+	for _, t := range p.removals {
+		p.remove(t)
+	}
+	if err := p.replaceDirectories(); err != nil {
+		p.apply.Abort()
+		return err
+	}
+	applied, problems, err := p.apply.Finish(p.asm.parent)
+	p.take(problems)
+	if err != nil {
+		return err
+	}
+	return p.asm.remember(applied)
+}
+
+func (p *puller) remove(t target) {
+	err := p.apply.Remove(t.path, t.entry)
+	switch {
+	case err == nil:
+		p.r.meter.applied.Add(1)
+	case errors.Is(err, worktree.ErrNotEmpty):
+		p.r.result.Kept = append(p.r.result.Kept, t.path)
+	default:
+		p.hold(t.path, err)
+	}
+}
+
+// replaceDirectories makes what takes the place of a directory, whose
+// content is removed by now, unless something is left in it.
+func (p *puller) replaceDirectories() error {
+	if len(p.late) == 0 {
+		return nil
+	}
+	p.asm = newAssembler(p.asm.parent, p.r, p.apply)
+	var err error
+	for _, t := range p.late {
+		switch rerr := p.apply.Remove(t.path, t.entry); {
+		case errors.Is(rerr, worktree.ErrNotEmpty):
+			p.conflicts(t.path)
+		case rerr != nil:
+			p.hold(t.path, rerr)
+		default:
+			err = p.create(target{t.path, t.m, nil})
+		}
+		if err != nil {
+			break
+		}
+	}
+	err = p.asm.wait(err)
+	p.take(p.asm.problems)
+	return err
+}
+
+func (p *puller) take(problems []worktree.Problem) {
+	for _, problem := range problems {
+		p.hold(problem.Path, problem.Err)
+	}
+}
+
+// moveBase makes the hub's version the base of every path that is not held.
+func (p *puller) moveBase() error {
+	base, err := replica.OpenBase(p.r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	w, err := replica.NewWriter(p.r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for {
+		rec, ok, err := base.Next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if _, held := p.held[rec.Path]; !held {
+			rec.Base = rec.Remote
+		}
+		if err := w.Add(rec); err != nil {
+			return err
+		}
+	}
+	if err := w.Finish(); err != nil {
+		return err
+	}
+	return w.Commit(base.Seen)
+}
+
+// decode reads a manifest of the base file; nil is absent.
+func decode(value []byte) (*manifest.Manifest, error) {
+	if value == nil {
+		return nil, nil
+	}
+	m, err := manifest.Decode(value)
+	if err != nil {
+		return nil, fmt.Errorf("base: %w", err)
+	}
+	return m, nil
+}

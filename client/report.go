@@ -1,0 +1,89 @@
+package client
+
+import (
+	"dfs/client/replica"
+	"dfs/client/worktree"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// reset forgets what an earlier attempt of the run found, but not what it sent.
+func (r *run) reset() {
+	s := r.result.Summary
+	r.result = &Result{Summary: Summary{Type: s.Type, Command: s.Command, Hub: s.Hub, Volume: s.Volume, DryRun: s.DryRun}}
+	r.meter.restart()
+	r.meter.enter(Scanning, 0, 0)
+}
+
+// problem notes a path that is left out.
+func (r *run) problem(path string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Problems = append(r.result.Problems, Problem{Path: path, Err: err})
+}
+
+// skip notes a path that is left alone: a special file or a nested replica.
+func (r *run) skip(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Skipped = append(r.result.Skipped, path)
+}
+
+// count notes an entry of the directory. Directories are not counted: the
+// summary speaks of files.
+func (r *run) count(e *worktree.Entry) {
+	if e == nil || e.Kind == manifest.Directory {
+		return
+	}
+	r.meter.scanned.Add(1)
+	r.meter.bytesScanned.Add(int64(e.Size))
+	r.meter.tick()
+}
+
+// tell notes a change from old to new, which are canonical manifests; nil is absent.
+func (r *run) tell(side Side, path string, old, new []byte) error {
+	c := Change{Side: side, Path: path, Op: Modified}
+	kind := new
+	switch {
+	case old == nil:
+		c.Op = Added
+	case new == nil:
+		c.Op, kind = Deleted, old
+	}
+	if r.cfg.DryRun {
+		r.result.Changes = append(r.result.Changes, c)
+	}
+	m, err := manifest.Decode(kind)
+	if err != nil || m.Kind == manifest.Directory {
+		return err
+	}
+	switch c.Op {
+	case Added:
+		r.result.Added++
+	case Modified:
+		r.result.Modified++
+	case Deleted:
+		r.result.Deleted++
+	}
+	return nil
+}
+
+// stand notes where the volume and the replica stand at the end.
+func (r *run) stand(head api.Head, seen replica.Seen) {
+	r.result.Snapshot, r.result.Root, r.result.Seen = head.Snapshot, head.Root, seen.Snapshot
+}
+
+// remember puts what a file was read as into the index.
+func (r *run) remember(c content) error {
+	value, err := c.manifest.Encode()
+	if err != nil {
+		return err
+	}
+	rec := worktree.NewRecord(c.entry, r.clock.read(), value)
+	if !c.manifest.Pages.IsZero() {
+		for _, run := range c.runs {
+			rec.Runs.Append(run)
+		}
+	}
+	return r.index.Add(rec)
+}

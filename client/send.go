@@ -1,0 +1,256 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"dfs/cas"
+	"dfs/client/worktree"
+	"dfs/server/api"
+)
+
+const (
+	batchBytes = 4 << 20 // plain bytes of a batch of blobs
+	batchEdits = 4096    // edits of a batch
+	batchPart  = 1 << 20 // bytes of a batch's edits, about
+	inFlight   = 3       // batches that are asked about and sent at once
+	maxKnown   = 1 << 18 // blobs that a sender remembers as handled
+)
+
+// piece is a blob on its way to the hub: in memory, or to be read again from a
+// file when the hub turns out to lack it.
+type piece struct {
+	ref  cas.Ref
+	size int
+	blob cas.Blob
+	slab *slab           // what the blob's bytes lie in, if any
+	file *worktree.Entry // not nil: there is no blob yet; it is in this file at off
+	off  int64
+}
+
+// sealed makes the piece of bytes that lie in a slab (nil: elsewhere).
+func sealed(kind cas.Kind, data []byte, slab *slab) piece {
+	b := cas.Seal(kind, data)
+	return piece{ref: b.Ref(), size: len(data), blob: b, slab: slab}
+}
+
+// sender brings blobs and edits to the hub in batches: for each it asks what
+// the hub lacks, and sends that. Blobs come in any order, edits in path order.
+// Batches overlap each other and what fills them. It is safe for concurrent use.
+type sender struct {
+	r      *run
+	group  *errgroup.Group
+	parent context.Context
+	ctx    context.Context // of the group
+	mu     sync.Mutex
+	batch  *batch
+	known  map[cas.Ref]struct{}
+	parts  int
+	stored chan struct{} // closed when all batches so far are stored
+}
+
+// batch is one part of the session with its blobs.
+type batch struct {
+	part   int
+	edits  []api.Edit
+	weight int // bytes of the edits, about
+	blobs  []piece
+	bytes  int
+	before chan struct{} // closed when all earlier batches are stored
+	stored chan struct{} // closed when this one is, too
+}
+
+func newSender(ctx context.Context, r *run) *sender {
+	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{})}
+	close(s.stored)
+	s.group, s.ctx = errgroup.WithContext(ctx)
+	s.group.SetLimit(inFlight)
+	return s
+}
+
+// blob takes over p, and its hold on its slab.
+func (s *sender) blob(p piece) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.known[p.ref]; ok {
+		p.slab.release()
+		return s.ctx.Err()
+	}
+	if len(s.known) >= maxKnown {
+		clear(s.known)
+	}
+	s.known[p.ref] = struct{}{}
+	s.batch.blobs = append(s.batch.blobs, p)
+	s.batch.bytes += p.size
+	return s.flushIfFull()
+}
+
+// edit adds an edit; paths must ascend.
+func (s *sender) edit(e api.Edit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch.edits = append(s.batch.edits, e)
+	s.batch.weight += 64 + len(e.Path)
+	if e.New != nil {
+		s.batch.weight += 64 + 48*len(e.New.Runs) + len(e.New.Target)
+	}
+	return s.flushIfFull()
+}
+
+func (s *sender) flushIfFull() error {
+	b := s.batch
+	if b.bytes < batchBytes && len(b.blobs) < s.r.session.Limits.Blobs/2 && len(b.edits) < batchEdits && b.weight < batchPart {
+		return nil
+	}
+	s.seal()
+	s.group.Go(func() error { return s.send(b) })
+	return s.ctx.Err()
+}
+
+// seal closes the batch being filled and starts the next.
+func (s *sender) seal() *batch {
+	b := s.batch
+	b.part, b.before, b.stored = s.parts, s.stored, make(chan struct{})
+	s.parts++
+	s.stored = b.stored
+	s.batch = &batch{}
+	return b
+}
+
+// send stages a batch and sends what the hub lacks of its blobs: pages after the
+// chunks and pages before them, which they may name.
+func (s *sender) send(b *batch) error {
+	missing, err := s.ask(b, b.edits)
+	if err != nil {
+		return err
+	}
+	chunks, pages, done, err := s.load(missing)
+	defer done()
+	if err != nil {
+		return err
+	}
+	if err := s.upload(chunks); err != nil {
+		return err
+	}
+	select {
+	case <-b.before:
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+	if err := s.upload(pages); err != nil {
+		return err
+	}
+	close(b.stored)
+	return nil
+}
+
+func (s *sender) upload(blobs []cas.Blob) error {
+	if len(blobs) == 0 {
+		return nil
+	}
+	if err := s.r.conn.Upload(s.ctx, s.r.session.Session, blobs); err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	return nil
+}
+
+// ask stages the edits as the batch's part and returns the blobs of the batch that the hub
+// lacks; the others are released.
+func (s *sender) ask(b *batch, edits []api.Edit) ([]piece, error) {
+	req := api.DiffRequest{Session: s.r.session.Session, Part: b.part, Edits: edits}
+	where := map[cas.Ref]int{} // ref → its first place in the request's names
+	for i, ref := range api.EditNames(edits) {
+		if _, ok := where[ref]; !ok {
+			where[ref] = i
+		}
+	}
+	named := len(api.EditNames(edits))
+	for _, p := range b.blobs {
+		if _, ok := where[p.ref]; !ok {
+			where[p.ref] = named + len(req.Ask)
+			req.Ask = append(req.Ask, p.ref)
+		}
+	}
+	answer, err := s.r.conn.Diff(s.ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("diff: %w", err)
+	}
+	if len(answer.Missing) != named+len(req.Ask) {
+		return nil, fmt.Errorf("diff: the hub answered for %d blobs, not %d", len(answer.Missing), named+len(req.Ask))
+	}
+	missing := b.blobs[:0]
+	for _, p := range b.blobs {
+		if answer.Missing[where[p.ref]] {
+			missing = append(missing, p)
+		} else {
+			p.slab.release()
+		}
+	}
+	return missing, nil
+}
+
+// load compresses the blobs, after reading again those that are not in memory. The
+// memory is free again after done.
+func (s *sender) load(list []piece) (chunks, pages []cas.Blob, done func(), err error) {
+	done = func() {
+		for _, p := range list {
+			p.slab.release()
+		}
+	}
+	again := reader{root: s.r.root}
+	defer again.close()
+	for _, p := range list {
+		if p.file != nil {
+			if p.blob, err = again.chunk(p); err != nil {
+				return nil, nil, done, err
+			}
+		}
+		b := s.r.cfg.Codec.Compress(p.blob, nil)
+		if p.ref.Kind == cas.Page {
+			pages = append(pages, b)
+			continue
+		}
+		chunks = append(chunks, b)
+		s.r.meter.chunks.Add(1)
+		s.r.meter.bytesNew.Add(int64(p.size))
+		s.r.meter.tick()
+	}
+	return chunks, pages, done, nil
+}
+
+// remainder is what a sender leaves to the commit.
+type remainder struct {
+	parts int        // staged
+	edits []api.Edit // not staged: all edits, when parts is 0
+	blobs []cas.Blob // that the hub lacks, chunks before pages
+	done  func()     // frees the blobs' memory
+}
+
+// finish waits for all batches and prepares the last one to go with the
+// commit, which saves a small push its round trips.
+func (s *sender) finish() (remainder, error) {
+	rest := remainder{done: func() {}}
+	last := s.seal()
+	if last.part > 0 && len(last.edits) > 0 {
+		s.group.Go(func() error { return s.send(last) })
+		return remainder{parts: last.part + 1, done: func() {}}, s.group.Wait()
+	}
+	if err := s.group.Wait(); err != nil {
+		return rest, err
+	}
+	rest.parts, rest.edits = last.part, last.edits
+	if len(last.blobs) == 0 {
+		return rest, nil
+	}
+	s.ctx = s.parent // the group's context ended with Wait
+	missing, err := s.ask(last, nil)
+	if err != nil {
+		return rest, err
+	}
+	chunks, pages, done, err := s.load(missing)
+	rest.blobs, rest.done = append(chunks, pages...), done
+	return rest, err
+}

@@ -1,0 +1,165 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"dfs/client/replica"
+)
+
+// Inspect compares the directory, the base and (unless offline) the hub, and calls each for
+// every path that differs, in path order. It alters nothing but the index.
+func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) error) (*Status, error) {
+	cfg.DryRun = true
+	r, err := openStatus(ctx, cfg, offline)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	st := &Status{Type: "status", Hub: r.result.Hub, Volume: r.binding.Volume, Offline: offline}
+	base, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer base.Close()
+	st.Seen = base.Snapshot
+	if !offline {
+		if err := r.askHub(ctx, st); err != nil {
+			return nil, err
+		}
+		fresh, err := r.preview(ctx, base)
+		if err != nil {
+			return nil, err
+		}
+		defer fresh.Abort()
+		if base, err = fresh.Reread(); err != nil {
+			return nil, err
+		}
+		defer base.Close()
+	}
+	if err := r.compare(ctx, base, st, each); err != nil {
+		return nil, err
+	}
+	if err := r.index.Save(); err != nil {
+		return nil, err
+	}
+	st.Problems, st.Skipped = r.result.Problems, r.result.Skipped
+	st.Files, st.Bytes = r.meter.scanned.Load(), r.meter.bytesScanned.Load()
+	st.InSync = !offline && st.Local == Counts{} && st.Remote == Counts{} && st.Conflicts == 0 && len(st.Problems) == 0
+	return st, nil
+}
+
+func (r *run) askHub(ctx context.Context, st *Status) error {
+	at, err := r.conn.Status(ctx, r.binding.VolumeID)
+	if err != nil {
+		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
+	}
+	r.session.Head = at.Volume.Head
+	st.Head, st.Conflicts, st.Sessions = at.Volume.Head.Snapshot, int64(at.Conflicts), at.Sessions
+	return nil
+}
+
+// preview writes the base file as a fetch would make it, without taking it.
+func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Writer, error) {
+	w, err := replica.NewSpool(r.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	err = advance(w, base, nil, nil, r.changes(ctx, base.Seen, r.session.Head))
+	if err == nil {
+		err = w.Seal()
+	}
+	if err != nil {
+		w.Abort()
+		return nil, err
+	}
+	return w, nil
+}
+
+// compare tells what differs at each path: on this side from the base, and on the hub from
+// both.
+func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, each func(Change) error) error {
+	s := survey{r: r, hasher: newHasher(r, nil), local: true, remote: true}
+	return s.each(ctx, base, func(f *found) error {
+		if f.err != nil {
+			r.problem(f.path, f.err)
+		}
+		local, err := r.localValue(f)
+		if err != nil {
+			return err
+		}
+		if !equalValues(local, f.base) && !f.unknown {
+			if rides, err := mtimeAlone(f.base, f.local); err != nil || rides {
+				return err
+			}
+			if !equalValues(local, f.remote) {
+				if err := st.note(Local, f.path, f.base, local, each); err != nil {
+					return err
+				}
+			}
+		}
+		if !equalValues(f.remote, f.base) && !equalValues(f.remote, local) {
+			return st.note(Remote, f.path, f.base, f.remote, each)
+		}
+		return nil
+	})
+}
+
+func (r *run) localValue(f *found) ([]byte, error) {
+	if f.local == nil {
+		return nil, nil
+	}
+	return f.local.Encode()
+}
+
+func (st *Status) note(side Side, path string, old, new []byte, each func(Change) error) error {
+	c := Change{Side: side, Path: path, Op: Modified}
+	counts := &st.Local
+	if side == Remote {
+		counts = &st.Remote
+	}
+	switch {
+	case old == nil:
+		c.Op = Added
+		counts.Added++
+	case new == nil:
+		c.Op = Deleted
+		counts.Deleted++
+	default:
+		counts.Modified++
+	}
+	return each(c)
+}
+
+// HubOf returns the location of the hub that the replica at dir is bound to; ok is
+// false when dir is no replica.
+func HubOf(dir string) (location string, ok bool, err error) {
+	if !replica.Exists(dir) {
+		return "", false, nil
+	}
+	b, err := replica.LoadBinding(dir)
+	return b.Location, err == nil, err
+}
+
+// openStatus is open without a session, and without a hub when offline.
+func openStatus(ctx context.Context, cfg Config, offline bool) (_ *run, err error) {
+	r := newRun(cfg, "status")
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if err := r.openRoot(); err != nil {
+		return nil, err
+	}
+	if !replica.Exists(r.cfg.Dir) {
+		return nil, &UsageError{fmt.Sprintf("%s is not a replica yet; to make it one: dfs push %s", r.cfg.Dir, shellWord(r.cfg.Dir))}
+	}
+	if !offline {
+		return r, r.openKnown(ctx)
+	}
+	if err := r.lock(ctx); err != nil {
+		return nil, err
+	}
+	return r, r.load()
+}

@@ -1,0 +1,284 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"dfs/cas"
+	"dfs/client/replica"
+	"dfs/client/worktree"
+	"dfs/manifest"
+)
+
+// surveyAhead is how many found paths may wait for the one being read before them.
+const surveyAhead = 4096
+
+// found is a path whose directory, base and hub versions may differ.
+type found struct {
+	path         string
+	base, remote []byte             // canonical manifests; nil is absent
+	entry        *worktree.Entry    // nil: not in the directory
+	local        *manifest.Manifest // what the directory has; nil is absent
+	unknown      bool               // what the directory has could not be told
+	err          error              // why not, when it is a file that could not be read
+	known        map[cas.ID]struct{}
+	resend       []manifest.Run // not read: the runs that the index has of it
+	above        []gap          // directories of the hub above it that are none here, outermost first
+	ready        chan struct{}
+}
+
+// gap is a path that the hub has, and its base too, and the directory has not.
+type gap struct {
+	path    string
+	remote  []byte
+	blocked bool // something else stands there
+}
+
+// A survey walks the directory beside the base file and the index.
+type survey struct {
+	r      *run
+	hasher *hasher
+	local  bool // paths at which the directory's version is not the base's
+	remote bool // paths at which the hub's version is not the base's
+	resend bool // files that only the index knows are handed to the hasher's out
+	assume bool // the hub has what the base has
+}
+
+// each calls visit for what is found, in path order, on the calling goroutine.
+// Files are read in parallel, ahead of visit.
+func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*found) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	order := make(chan *found, surveyAhead)
+	jobs := make(chan *found)
+	group.Go(func() error {
+		defer close(order)
+		defer close(jobs)
+		return s.find(ctx, base, order, jobs)
+	})
+	for range s.hasher.workers {
+		group.Go(func() error {
+			w := s.hasher.worker()
+			defer w.close()
+			for f := range jobs {
+				if err := s.work(ctx, w, f); err != nil {
+					return err
+				}
+				close(f.ready)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		for f := range order {
+			select {
+			case <-f.ready:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := visit(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// find sends what is to be visited to order, and before that to jobs what must be read.
+func (s *survey) find(ctx context.Context, base *replica.Reader, order, jobs chan<- *found) error {
+	index := s.r.index.Cursor()
+	var gaps []gap
+	for spot, err := range s.r.spots(ctx, base) {
+		if err != nil {
+			return err
+		}
+		gaps = above(gaps, spot.path)
+		f, read, err := s.consider(spot, index)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			f.above = slices.Clone(gaps)
+		}
+		gaps = s.follow(gaps, spot)
+		if f == nil {
+			continue
+		}
+		if !read {
+			close(f.ready)
+		}
+		select {
+		case order <- f:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !read {
+			continue
+		}
+		select {
+		case jobs <- f:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if s.local {
+		index.Complete()
+	}
+	return nil
+}
+
+// above drops the gaps that path does not lie below.
+func above(gaps []gap, path string) []gap {
+	for len(gaps) > 0 && !below(path, gaps[len(gaps)-1].path) {
+		gaps = gaps[:len(gaps)-1]
+	}
+	return gaps
+}
+
+// follow adds the gap that p is, if it is one and anybody cares.
+func (s *survey) follow(gaps []gap, p *spot) []gap {
+	blocked := p.entry != nil && p.entry.Kind != manifest.Directory && !p.rec.Pending()
+	if !s.remote || p.rec.Remote == nil || p.unknown || p.entry != nil && !blocked {
+		return gaps
+	}
+	return append(gaps, gap{p.path, bytes.Clone(p.rec.Remote), blocked})
+}
+
+// consider tells what is found at a spot, nil when that is of no interest, and
+// whether its file must be read.
+func (s *survey) consider(p *spot, index *worktree.IndexCursor) (f *found, read bool, err error) {
+	s.r.count(p.entry)
+	pending := s.remote && p.rec.Pending()
+	if !s.local && !pending {
+		return nil, false, nil
+	}
+	f = &found{path: p.path, entry: p.entry, unknown: p.unknown, ready: make(chan struct{})}
+	switch {
+	case p.entry == nil:
+	case p.entry.Kind != manifest.File:
+		f.local = plain(p.entry)
+	default:
+		read, err = s.considerFile(p, f, index)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if !read && !pending {
+		unchanged, err := s.unchanged(p, f)
+		if err != nil || unchanged || f.unknown {
+			return nil, false, err
+		}
+	}
+	f.base, f.remote = bytes.Clone(p.rec.Base), bytes.Clone(p.rec.Remote)
+	return f, read, nil
+}
+
+// considerFile answers from the index where that knows the file as it is.
+func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (read bool, err error) {
+	rec, ok := index.Find(p.path)
+	if !ok {
+		return true, nil
+	}
+	sameAsBase := p.rec.Base != nil && bytes.Equal(rec.Value, p.rec.Base)
+	if s.r.cfg.Rehash || !rec.Clean(*p.entry) {
+		if s.assume && sameAsBase {
+			f.known, err = knownChunks(rec)
+		}
+		return true, err
+	}
+	if f.local, err = manifest.Decode(rec.Value); err != nil {
+		return false, fmt.Errorf("index: %q: %w", p.path, err)
+	}
+	if sameAsBase || !s.resend {
+		return false, nil
+	}
+	f.resend, err = contentRuns(rec)
+	return true, err
+}
+
+// contentRuns returns the complete list of a record's chunks.
+func contentRuns(rec *worktree.Record) ([]manifest.Run, error) {
+	if rec.Runs.Empty() {
+		m, err := manifest.Decode(rec.Value)
+		if err != nil {
+			return nil, fmt.Errorf("index: %q: %w", rec.Path, err)
+		}
+		return m.Runs, nil
+	}
+	var runs []manifest.Run
+	for run, err := range rec.Runs.All() {
+		if err != nil {
+			return nil, fmt.Errorf("index: %q: %w", rec.Path, err)
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+// knownChunks lists the chunks of a large file's former version, which need not be asked about.
+func knownChunks(rec *worktree.Record) (map[cas.ID]struct{}, error) {
+	if rec.Runs.Empty() {
+		return nil, nil
+	}
+	runs, err := contentRuns(rec)
+	if err != nil || len(runs) > maxKnown {
+		return nil, err
+	}
+	known := make(map[cas.ID]struct{}, len(runs))
+	for _, run := range runs {
+		known[run.ID] = struct{}{}
+	}
+	return known, nil
+}
+
+// unchanged reports whether the directory has what the base has. A directory's
+// mtime is looked at later.
+func (s *survey) unchanged(p *spot, f *found) (bool, error) {
+	if f.local == nil || p.rec.Base == nil {
+		if f.local == nil && p.rec.Base == nil {
+			return true, nil
+		}
+		return false, nil
+	}
+	value, err := f.local.Encode()
+	if err != nil {
+		return false, fmt.Errorf("%q: %w", p.path, err)
+	}
+	same := bytes.Equal(value, p.rec.Base)
+	if same && f.local.Kind != manifest.Directory {
+		s.r.meter.unchanged.Add(1)
+	}
+	return same, nil
+}
+
+// work reads a file, or hands out again what the index knows of it. A file that cannot be read is
+// not an error of the survey.
+func (s *survey) work(ctx context.Context, w *worker, f *found) error {
+	if f.local != nil {
+		return s.hasher.resend(f.entry, f.resend)
+	}
+	c, err := w.read(ctx, *f.entry, f.known)
+	f.known = nil
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, fs.ErrNotExist):
+		f.unknown, f.err = true, fmt.Errorf("%w since it was listed", worktree.ErrChanged)
+		return nil
+	case worktree.IsFileError(err):
+		f.unknown, f.err = true, err
+		return nil
+	default:
+		return fmt.Errorf("%q: %w", f.path, err)
+	}
+	f.entry, f.local = &c.entry, c.manifest
+	s.r.meter.hashed.Add(1)
+	return s.r.remember(c)
+}
