@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"dfs/client"
+	"dfs/client/remote"
+	"dfs/server/api"
+)
+
+// The exit codes, which scripts rely on.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitIncomplete  = 3
+	exitConflicts   = 4
+	exitBrake       = 5
+	exitUnreachable = 6
+	exitForbidden   = 7
+	exitBusy        = 8
+	exitInterrupted = 130
+)
+
+// exitCode returns the code for what a run came to. Where several apply, a
+// brake comes first, then a failure, then conflicts, then problems. ctx is
+// done when the user interrupted the run.
+func exitCode(ctx context.Context, res *client.Result, err error) int {
+	if err != nil {
+		return errorCode(ctx, err)
+	}
+	switch {
+	case res != nil && len(res.Conflicts) > 0:
+		return exitConflicts
+	case res != nil && len(res.Problems) > 0:
+		return exitIncomplete
+	}
+	return exitDone
+}
+
+func errorCode(ctx context.Context, err error) int {
+	var brake *client.BrakeError
+	var usage *client.UsageError
+	var busy *client.BusyError
+	switch {
+	case errors.As(err, &brake):
+		return exitBrake
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &busy):
+		return exitBusy
+	case errors.Is(err, remote.ErrUnreachable):
+		return exitUnreachable
+	case errors.Is(err, api.ErrForbidden):
+		return exitForbidden
+	}
+	return exitFailed
+}
+
+// hint returns what to do next after an exit with the code, or "".
+func hint(code int, command string) string {
+	switch code {
+	case exitUsage:
+		if command == "" || command == "help" {
+			return "dfs help lists the commands"
+		}
+		return "dfs help " + command + " tells how it is used"
+	case exitUnreachable:
+		return "is the hub running (dfs serve), and is this its address? --hub HUB gives another"
+	case exitBusy:
+		return "try again when it is done, or let --wait DURATION be longer"
+	case exitInterrupted:
+		return "nothing is lost; run the same command again to go on"
+	}
+	return ""
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dfs/cas"
+)
+
+const hubFlag = "hub"
+
+// runFlags are the flags of push and pull, and of status where they suit it.
+type runFlags struct {
+	hub         string
+	volume      string
+	dryRun      bool
+	rehash      bool
+	compression compression
+	jobs        jobs
+	wait        time.Duration
+	profile     profile
+}
+
+func (r *runFlags) placeFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&r.hub, hubFlag, "", "use `HUB`: http(s)://host:port or the path of a local repository")
+	fs.StringVar(&r.volume, "volume", "", "bind a new replica to the volume `NAME` (default: the base name of DIR, as a new volume)")
+}
+
+func (r *runFlags) transferFlags(fs *pflag.FlagSet) {
+	fs.BoolVarP(&r.dryRun, "dry-run", "n", false, "tell what would be done and change nothing")
+	fs.Var(&r.compression, "compression", "compress what is sent at `LEVEL` fast, max or off (default fast)")
+	r.profile.flags(fs)
+}
+
+func (r *runFlags) scanFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&r.rehash, "rehash", false, "trust no timestamps: read every file")
+	fs.VarP(&r.jobs, "jobs", "j", "read `N` files at a time (default: the number of processors)")
+	waitFlag(fs, &r.wait)
+}
+
+func waitFlag(fs *pflag.FlagSet, wait *time.Duration) {
+	*wait = time.Minute
+	fs.Var((*duration)(wait), "wait", "wait up to `DURATION` for another dfs that works here (default 1m)")
+}
+
+// outputFlags are the flags that say what is printed.
+func (o *output) flags(fs *pflag.FlagSet) {
+	o.jsonFlag(fs)
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print errors, problems and conflicts only")
+	fs.CountVarP(&o.verbose, "verbose", "v", "print more; twice for yet more")
+	fs.BoolVar(&o.noProgress, "no-progress", false, "show no progress on the terminal")
+}
+
+func (o *output) jsonFlag(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.json, "json", false, "print one JSON object a line")
+}
+
+// compression is a flag's value that names a level of compression.
+type compression cas.Compression
+
+var errCompression = errors.New("not one of fast, max, off")
+
+// Set implements [pflag.Value].
+func (c *compression) Set(s string) error {
+	for _, level := range []cas.Compression{cas.CompressFast, cas.CompressMax, cas.CompressOff} {
+		if v := compression(level); v.String() == s {
+			*c = v
+			return nil
+		}
+	}
+	return errCompression
+}
+
+// String implements [pflag.Value].
+func (c *compression) String() string {
+	switch cas.Compression(*c) {
+	case cas.CompressMax:
+		return "max"
+	case cas.CompressOff:
+		return "off"
+	}
+	return "fast"
+}
+
+// Type implements [pflag.Value].
+func (c *compression) Type() string { return "level" }
+
+// jobs is a flag's value that is a count, 0 for the default.
+type jobs int
+
+// Set implements [pflag.Value].
+func (j *jobs) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 1024 {
+		return errors.New("not a number from 1 to 1024")
+	}
+	*j = jobs(n)
+	return nil
+}
+
+// String implements [pflag.Value].
+func (j *jobs) String() string { return strconv.Itoa(int(*j)) }
+
+// Type implements [pflag.Value].
+func (j *jobs) Type() string { return "count" }
+
+// duration is a flag's value that is a time span, not negative.
+type duration time.Duration
+
+// Set implements [pflag.Value].
+func (d *duration) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return errors.New("not a duration like 90s, 5m or 0s")
+	}
+	*d = duration(v)
+	return nil
+}
+
+// String implements [pflag.Value].
+func (d *duration) String() string { return time.Duration(*d).String() }
+
+// Type implements [pflag.Value].
+func (d *duration) Type() string { return "duration" }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"dfs/client"
+)
+
+const statusHelp = `Tell what differs between a directory and its volume on the hub.
+
+Named are the hub, the volume, what changed here and there since the two last
+agreed, open conflicts and running sessions. Nothing is altered.
+
+Usage:
+  dfs status [DIR] [flags]              DIR defaults to the current directory
+
+Examples:
+  dfs status
+  dfs status ./docs --offline
+  dfs status ./docs --json`
+
+// listed is the most changes of a side that status lists without -v.
+const listed = 20
+
+func (a *app) status() *cobra.Command {
+	var flags runFlags
+	var offline bool
+	cmd := directoryArgument(&cobra.Command{
+		Use:   "status [DIR]",
+		Short: "tell what differs",
+		Long:  statusHelp,
+	})
+	fs := cmd.Flags()
+	fs.StringVar(&flags.hub, hubFlag, "", "ask `HUB`, where the replica's hub has moved")
+	fs.BoolVar(&offline, "offline", false, "do not ask the hub")
+	flags.scanFlags(fs)
+	a.out.flags(fs)
+	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
+		cfg, err := a.configure(&flags, args, false)
+		if err != nil {
+			return 0, err
+		}
+		return a.inspect(ctx, cfg, offline)
+	})
+}
+
+// inspect prints the changes, in JSON as they come, then the status.
+func (a *app) inspect(ctx context.Context, cfg client.Config, offline bool) (int, error) {
+	progress := a.out.startProgress()
+	cfg.Report = progress.report
+	changes := map[client.Side][]client.Change{}
+	st, err := client.Inspect(ctx, cfg, offline, func(c client.Change) error {
+		switch {
+		case a.out.json:
+			a.out.change(c)
+		case a.out.verbose > 0 || len(changes[c.Side]) < listed:
+			changes[c.Side] = append(changes[c.Side], c)
+		}
+		return nil
+	})
+	progress.stop()
+	if err != nil {
+		return 0, err
+	}
+	a.out.skipped(st.Skipped)
+	a.out.problems(st.Problems)
+	if a.out.json {
+		a.out.object(st)
+	} else {
+		a.out.status(st, changes)
+	}
+	switch {
+	case st.Conflicts > 0:
+		return exitConflicts, nil
+	case len(st.Problems) > 0:
+		return exitIncomplete, nil
+	}
+	return exitDone, nil
+}
+
+func (o *output) status(st *client.Status, changes map[client.Side][]client.Change) {
+	o.result("volume %s on %s", quoted(st.Volume), quoted(st.Hub))
+	o.result("%s, %s", count(st.Files, "file"), size(st.Bytes))
+	o.side("local changes (dfs push sends them)", st.Local, changes[client.Local])
+	if st.Offline {
+		o.result("the hub was not asked (--offline)")
+	} else {
+		o.side("remote changes (dfs pull brings them)", st.Remote, changes[client.Remote])
+	}
+	if st.Conflicts > 0 {
+		o.result("%s open on the hub", count(st.Conflicts, "conflict"))
+	}
+	for _, s := range st.Sessions {
+		o.result("running: %s from %s, %s, %s", s.Command, quoted(s.Client), s.State, size(s.Bytes))
+	}
+	if st.InSync {
+		o.result("in sync at snapshot %s", st.Head.Short())
+	}
+}
+
+// side prints the changes of one side.
+func (o *output) side(title string, counts client.Counts, changes []client.Change) {
+	total := counts.Added + counts.Modified + counts.Deleted
+	if total == 0 {
+		return
+	}
+	o.result("%s: %s", title, countsText(counts, 0))
+	for _, c := range changes {
+		o.result("%s", changeText(c))
+	}
+	if more := total - int64(len(changes)); more > 0 {
+		o.result("%s", fmt.Sprintf("  … and %s more (-v lists all)", number(more)))
+	}
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"dfs/cas"
+	"dfs/client"
+)
+
+// A cycle is client.Push or client.Pull.
+type cycle func(context.Context, client.Config) (*client.Result, error)
+
+// transfer runs push or pull and prints what came of it.
+func (a *app) transfer(ctx context.Context, command string, flags *runFlags, args []string, do cycle) (code int, err error) {
+	cfg, err := a.configure(flags, args, command == "push")
+	if err != nil {
+		return 0, err
+	}
+	stop, err := flags.profile.start()
+	if err != nil {
+		return 0, err
+	}
+	progress := a.out.startProgress()
+	cfg.Report = progress.report
+	res, err := do(ctx, cfg)
+	progress.stop()
+	if perr := stop(); err == nil {
+		err = perr
+	}
+	if res != nil {
+		a.partial = res
+		a.out.outcome(res)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if a.out.json {
+		a.out.object(res.Summary)
+	} else {
+		a.out.result("%s", summaryText(&res.Summary, int64(len(res.Problems))))
+		if a.out.verbose > 0 {
+			a.out.result("%s", detailText(&res.Summary))
+		}
+	}
+	return exitCode(ctx, res, nil), nil
+}
+
+// configure makes the client's configuration of the flags and DIR. When create
+// is set, a local repository that is not there is made for a replica that is new.
+func (a *app) configure(flags *runFlags, args []string, create bool) (client.Config, error) {
+	dir := "."
+	if len(args) > 0 {
+		dir = args[0]
+	}
+	_, bound, err := client.HubOf(dir)
+	if err != nil {
+		return client.Config{}, err
+	}
+	cfg := client.Config{
+		Dir:    dir,
+		Volume: flags.volume,
+		Jobs:   int(flags.jobs),
+		DryRun: flags.dryRun,
+		Rehash: flags.rehash,
+		Codec:  cas.NewCodec(cas.Compression(flags.compression)),
+		Wait:   flags.wait,
+	}
+	if cfg.Hub, err = location(flags.hub, "--"+hubFlag); err != nil {
+		return client.Config{}, err
+	}
+	if !bound {
+		if cfg.NewHub, err = a.newHub(); err != nil {
+			return client.Config{}, err
+		}
+	}
+	if cfg.Host, err = os.Hostname(); err != nil {
+		return client.Config{}, err
+	}
+	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, create: create, dryRun: flags.dryRun}
+	cfg.Dial = d.dial
+	return cfg, nil
+}
+
+// outcome prints what a run has to say about single paths.
+func (o *output) outcome(res *client.Result) {
+	for _, c := range res.Changes {
+		o.change(c)
+	}
+	o.skipped(res.Skipped)
+	o.paths("kept", res.Kept, "deleted here and changed there; the change is kept")
+	o.problems(res.Problems)
+	said := "changed here and on the hub; the hub keeps both versions, this directory its own"
+	if res.Command == "pull" {
+		said = "changed here and on the hub; left as it is here"
+	}
+	o.paths("conflict", res.Conflicts, said)
+}
+
+// change prints a change that a dry run would make.
+func (o *output) change(c client.Change) {
+	if o.json {
+		o.object(note{Type: "change", Side: c.Side, Op: c.Op, Path: jsonPath(c.Path)})
+		return
+	}
+	o.result("%s", changeText(c))
+}
+
+func changeText(c client.Change) string {
+	return fmt.Sprintf("  %-9s %s", opText(c.Op), quoted(c.Path))
+}
+
+func opText(op client.Op) string {
+	if op == client.Added {
+		return "new"
+	}
+	return string(op)
+}
+
+// summaryText tells in one line what a run did.
+func summaryText(s *client.Summary, problems int64) string {
+	var b strings.Builder
+	counts := client.Counts{Added: s.Added, Modified: s.Modified, Deleted: s.Deleted}
+	changed := s.Added + s.Modified + s.Moved + s.Deleted
+	done := map[string]string{"push": "pushed", "pull": "pulled"}[s.Command]
+	if s.DryRun {
+		done = "would " + s.Command
+	}
+	switch {
+	case changed > 0:
+		fmt.Fprintf(&b, "%s %s: %s", done, count(changed, "file"), countsText(counts, s.Moved))
+		if !s.DryRun {
+			b.WriteString("; " + movedText(s))
+		}
+	case s.Conflicts > 0 || problems > 0:
+		b.WriteString(done + " nothing")
+	default:
+		fmt.Fprintf(&b, "%s: no file differs, %s checked", done, count(s.FilesScanned, "file"))
+	}
+	fmt.Fprintf(&b, " in %s", seconds(s.DurationS))
+	if s.Conflicts > 0 {
+		b.WriteString("; " + count(s.Conflicts, "conflict"))
+	}
+	if problems > 0 {
+		b.WriteString("; " + count(problems, "problem"))
+	}
+	fmt.Fprintf(&b, " → volume %s", quoted(s.Volume))
+	if !s.Snapshot.IsZero() {
+		fmt.Fprintf(&b, " at snapshot %s", s.Snapshot.Short())
+	}
+	if s.Merged {
+		b.WriteString(", merged with changes of others")
+	}
+	return b.String()
+}
+
+// movedText tells what crossed the wire, or for a hub in process what was new to
+// the receiving side.
+func movedText(s *client.Summary) string {
+	verb, bytes := "sent", s.BytesSent
+	if s.Command == "pull" {
+		verb, bytes = "received", s.BytesReceived
+	}
+	if s.Requests == 0 {
+		verb, bytes = "stored", s.BytesNew
+		if s.Command == "pull" {
+			verb = "fetched"
+		}
+	}
+	text := verb + " " + size(bytes)
+	if s.Command == "push" {
+		text += " of " + size(s.BytesScanned)
+	}
+	if r := rate(bytes, s.DurationS); r != "" {
+		text += " at " + r
+	}
+	return text
+}
+
+func countsText(c client.Counts, moved int64) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		word string
+	}{{c.Added, "new"}, {c.Modified, "modified"}, {moved, "moved"}, {c.Deleted, "deleted"}} {
+		if p.n > 0 {
+			parts = append(parts, number(p.n)+" "+p.word)
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// detailText is the line that -v adds.
+func detailText(s *client.Summary) string {
+	return fmt.Sprintf("  hub %s; %s (%s) scanned, %s (%s) read; %s new of %s; %s skipped; %s with %s, sent %s, received %s",
+		quoted(s.Hub), count(s.FilesScanned, "file"), size(s.BytesScanned), number(s.FilesHashed), size(s.BytesHashed),
+		count(s.ChunksNew, "chunk"), size(s.BytesNew), number(s.Skipped),
+		count(s.Requests, "request"), count(s.Retries, "repetition"), size(s.BytesSent), size(s.BytesReceived))
+}
