@@ -1,0 +1,60 @@
+# make demo and make test are where to start; make check is what CI runs.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
+FUZZTIME    = 30s
+SOAK        = 20
+
+.PHONY: demo build test race check fuzz soak bench cover fmt vet lint tidy vuln cross clean
+
+demo: build ## push and pull a small tree, or a copy of DIR=…
+	@DFS=bin/dfs sh testdata/demo.sh $(DIR)
+
+build:
+	go build -o bin/dfs ./cmd/dfs
+
+test:
+	go test ./...
+
+race:
+	go test -race -timeout 20m ./...
+
+check: fmt vet lint tidy cross test race vuln
+
+fmt:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+lint:
+	go run $(STATICCHECK) ./...
+
+tidy:
+	go mod tidy -diff
+
+cross: ## build for the other platforms
+	@for p in $(PLATFORMS); do echo "build for $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... || exit 1; done
+
+vuln: ## needs the vulnerability database, and says so where that is out of reach
+	@out=$$(go run $(GOVULNCHECK) ./... 2>&1); rc=$$?; echo "$$out"; \
+	case $$out in *"fetching vulnerabilities"*) echo "govulncheck: skipped, its database cannot be reached";; *) exit $$rc;; esac
+
+fuzz: ## each fuzz target for FUZZTIME
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
+		go test "$$dir" -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) || exit 1; done
+
+soak: ## the tests SOAK times, in random order
+	go test -count=$(SOAK) -shuffle=on -timeout 6h ./...
+
+bench:
+	go test -run='^$$' -bench=. -benchmem ./...
+
+cover:
+	@mkdir -p bin
+	go test -coverprofile=bin/cover.out -coverpkg=./... ./...
+	go tool cover -func=bin/cover.out | tail -n 1
+
+clean:
+	rm -rf bin
