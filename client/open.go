@@ -146,16 +146,13 @@ func (r *run) lock(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) dial(ctx context.Context, location string) (info api.Info, err error) {
+func (r *run) dial(ctx context.Context, location string) (err error) {
 	if r.conn, err = r.cfg.Dial(ctx, location); err != nil {
-		return info, err
+		return err
 	}
 	r.closers = append(r.closers, func() { r.conn.Close() })
-	if info, err = r.conn.Info(ctx); err != nil {
-		return info, fmt.Errorf("hub %s: %w", location, err)
-	}
 	r.result.Hub = location
-	return info, nil
+	return nil
 }
 
 // openKnown opens a directory that is a replica already.
@@ -173,19 +170,21 @@ func (r *run) openKnown(ctx context.Context) (err error) {
 	if r.cfg.Hub != "" {
 		location = r.cfg.Hub
 	}
-	info, err := r.dial(ctx, location)
-	if err != nil {
-		return err
-	}
-	if info.HubID != r.binding.HubID {
+	return r.dial(ctx, location)
+}
+
+// checkHub refuses a hub that is not the replica's, and notes where that was reached.
+func (r *run) checkHub(id cas.VolumeID) error {
+	location := r.result.Hub
+	if id != r.binding.HubID {
 		return &BrakeError{fmt.Sprintf("%s is bound to the hub %v, but at %s is the hub %v. Nothing was changed. If the replica's hub is reachable elsewhere, give its place: dfs %s --hub URL %s",
-			r.cfg.Dir, r.binding.HubID, location, info.HubID, r.command, r.cfg.Dir)}
+			r.cfg.Dir, r.binding.HubID, location, id, r.command, shellWord(r.cfg.Dir))}
 	}
-	if location != r.binding.Location && !r.cfg.DryRun {
-		r.binding.Location = location
-		return replica.Bind(r.cfg.Dir, r.binding)
+	if location == r.binding.Location || r.cfg.DryRun {
+		return nil
 	}
-	return nil
+	r.binding.Location = location
+	return replica.Bind(r.cfg.Dir, r.binding)
 }
 
 func (r *run) load() (err error) {
@@ -207,9 +206,12 @@ func (r *run) openNew(ctx context.Context) error {
 	if location == "" {
 		location = r.cfg.NewHub
 	}
-	info, err := r.dial(ctx, location)
-	if err != nil {
+	if err := r.dial(ctx, location); err != nil {
 		return err
+	}
+	info, err := r.conn.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("hub %s: %w", location, err)
 	}
 	b := replica.Binding{HubID: info.HubID, Volume: r.cfg.Volume, Location: location}
 	if b.Volume == "" {
@@ -263,20 +265,40 @@ func (r *run) start(ctx context.Context) error {
 		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq,
 	}
 	r.session, err = r.conn.Start(ctx, req)
-	if errors.Is(err, api.ErrNotFound) && base.Snapshot.IsZero() && r.command == "push" {
-		if _, err := r.conn.CreateVolume(ctx, r.binding.Volume, r.binding.VolumeID); err != nil {
-			return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
-		}
-		r.session, err = r.conn.Start(ctx, req)
+	if errors.Is(err, api.ErrNotFound) {
+		err = r.makeVolume(ctx, req, err)
 	}
 	if err != nil {
 		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
+	}
+	if err := r.checkHub(r.session.HubID); err != nil {
+		return err
 	}
 	if head := r.session.Head; !r.session.SeenOK || head.Seq < base.Seq || head.Seq == base.Seq && head.Snapshot != base.Snapshot {
 		return &BrakeError{fmt.Sprintf("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. If the hub was restored from a backup, look at its newest snapshot before you go on",
 			r.cfg.Dir, base.Seq, base.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short())}
 	}
 	return nil
+}
+
+// makeVolume answers that the hub lacks the volume: another hub lacks it rightly, and a
+// replica that has seen nothing of it yet makes it.
+func (r *run) makeVolume(ctx context.Context, req api.StartRequest, missing error) error {
+	info, err := r.conn.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.checkHub(info.HubID); err != nil {
+		return err
+	}
+	if !req.Seen.IsZero() || r.command != "push" {
+		return missing
+	}
+	if _, err := r.conn.CreateVolume(ctx, r.binding.Volume, r.binding.VolumeID); err != nil {
+		return err
+	}
+	r.session, err = r.conn.Start(ctx, req)
+	return err
 }
 
 // finish completes the summary with what the whole run tells.

@@ -82,7 +82,7 @@ type puller struct {
 	asm      *assembler
 	made     map[string]struct{} // directories made by this run
 	held     map[string]struct{} // paths whose base stays
-	conflict string              // the last path in conflict
+	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
 }
@@ -120,7 +120,10 @@ func (p *puller) visit(f *found) error {
 	}
 	plan := reconcile.Pull(base, f.local, remote)
 	if plan.Result != nil && p.blocked(f) {
-		plan.Action = reconcile.Conflict
+		plan = reconcile.Plan{Action: reconcile.Conflict}
+	}
+	if plan.Result == nil && f.local != nil && f.local.Kind != manifest.Directory {
+		p.wall = f.path
 	}
 	switch plan.Action {
 	case reconcile.Conflict:
@@ -170,7 +173,7 @@ func (p *puller) blocked(f *found) bool {
 			return true
 		}
 	}
-	return p.conflict != "" && below(f.path, p.conflict)
+	return p.wall != "" && below(f.path, p.wall)
 }
 
 // restoreAbove makes the directories above f that were deleted here, since
@@ -245,7 +248,6 @@ func (p *puller) hold(path string, err error) {
 }
 
 func (p *puller) conflicts(path string) {
-	p.conflict = path
 	p.held[path] = struct{}{}
 	p.r.result.Conflicts = append(p.r.result.Conflicts, path)
 }

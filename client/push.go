@@ -319,6 +319,9 @@ func (p *pusher) settle(ctx context.Context, w *replica.Writer, all *replica.Wri
 		rejected[path] = struct{}{}
 	}
 	p.r.result.Kept = append(p.r.result.Kept, answer.Kept...)
+	if err := p.uncount(all, rejected); err != nil {
+		return err
+	}
 	edits, err := all.Reread()
 	if err != nil {
 		return err
@@ -326,6 +329,30 @@ func (p *pusher) settle(ctx context.Context, w *replica.Writer, all *replica.Wri
 	defer edits.Close()
 	p.r.stand(answer.Head, seen)
 	return p.r.fetch(ctx, answer.Head, edits, rejected)
+}
+
+// uncount takes back what was counted for edits that the hub did not take.
+func (p *pusher) uncount(all *replica.Writer, rejected map[string]struct{}) error {
+	if len(rejected) == 0 {
+		return nil
+	}
+	edits, err := all.Reread()
+	if err != nil {
+		return err
+	}
+	defer edits.Close()
+	for {
+		rec, ok, err := edits.Next()
+		if err != nil || !ok {
+			return err
+		}
+		if _, no := rejected[rec.Path]; !no {
+			continue
+		}
+		if err := p.r.tally(rec.Base, rec.Remote, -1); err != nil {
+			return err
+		}
+	}
 }
 
 // mergeEdits merges two ascending lists of edits.

@@ -42,28 +42,39 @@ func (r *run) count(e *worktree.Entry) {
 
 // tell notes a change from old to new, which are canonical manifests; nil is absent.
 func (r *run) tell(side Side, path string, old, new []byte) error {
-	c := Change{Side: side, Path: path, Op: Modified}
-	kind := new
+	if r.cfg.DryRun {
+		r.result.Changes = append(r.result.Changes, Change{Side: side, Path: path, Op: opOf(old, new)})
+	}
+	return r.tally(old, new, 1)
+}
+
+func opOf(old, new []byte) Op {
 	switch {
 	case old == nil:
-		c.Op = Added
+		return Added
 	case new == nil:
-		c.Op, kind = Deleted, old
+		return Deleted
 	}
-	if r.cfg.DryRun {
-		r.result.Changes = append(r.result.Changes, c)
+	return Modified
+}
+
+// tally adds n to the count of such changes, unless it is a directory's.
+func (r *run) tally(old, new []byte, n int64) error {
+	value := new
+	if new == nil {
+		value = old
 	}
-	m, err := manifest.Decode(kind)
+	m, err := manifest.Decode(value)
 	if err != nil || m.Kind == manifest.Directory {
 		return err
 	}
-	switch c.Op {
+	switch opOf(old, new) {
 	case Added:
-		r.result.Added++
+		r.result.Added += n
 	case Modified:
-		r.result.Modified++
+		r.result.Modified += n
 	case Deleted:
-		r.result.Deleted++
+		r.result.Deleted += n
 	}
 	return nil
 }

@@ -50,6 +50,13 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 }
 
 func (r *run) askHub(ctx context.Context, st *Status) error {
+	info, err := r.conn.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("hub %s: %w", r.result.Hub, err)
+	}
+	if err := r.checkHub(info.HubID); err != nil {
+		return err
+	}
 	at, err := r.conn.Status(ctx, r.binding.VolumeID)
 	if err != nil {
 		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
@@ -113,22 +120,20 @@ func (r *run) localValue(f *found) ([]byte, error) {
 }
 
 func (st *Status) note(side Side, path string, old, new []byte, each func(Change) error) error {
-	c := Change{Side: side, Path: path, Op: Modified}
 	counts := &st.Local
 	if side == Remote {
 		counts = &st.Remote
 	}
-	switch {
-	case old == nil:
-		c.Op = Added
+	op := opOf(old, new)
+	switch op {
+	case Added:
 		counts.Added++
-	case new == nil:
-		c.Op = Deleted
+	case Deleted:
 		counts.Deleted++
 	default:
 		counts.Modified++
 	}
-	return each(c)
+	return each(Change{Side: side, Op: op, Path: path})
 }
 
 // HubOf returns the location of the hub that the replica at dir is bound to; ok is

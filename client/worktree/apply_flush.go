@@ -120,6 +120,11 @@ func (s *staged) exchange(d dir, name string) error {
 		d.unlink(s.temp) // what stays is a temporary, and a later scan names it
 		return nil
 	}
+	return s.swapBack(d, name)
+}
+
+// swapBack undoes an exchange that brought out another version than was expected.
+func (s *staged) swapBack(d dir, name string) error {
 	if err := d.exchange(s.temp, name); err != nil {
 		d.renameNew(s.temp, name) // name was removed meanwhile
 	}

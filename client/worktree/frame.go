@@ -44,9 +44,9 @@ import (
 // An index of one empty file named a with the inode 7, times 1 and 2 and the value ff:
 //
 //	64 66 73 2d 69 6e 64 65 78 01                          dfs-index, version 1
-//	52 0c 00 00 00 2a fd c5 5b                             R, 12 bytes
+//	52 0c 00 00 00 09 63 63 fd                             R, 12 bytes
 //	00 01 61 00 00 02 00 04 00 07 01 ff
-//	45 08 00 00 00 ec f9 03 04 01 00 00 00 00 00 00 00     E, 1 record
+//	45 08 00 00 00 4f a3 c3 84 01 00 00 00 00 00 00 00     E, 1 record
 const (
 	fileHeader  = "dfs-index\x01"
 	frameHeader = 9

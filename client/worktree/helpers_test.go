@@ -28,6 +28,18 @@ func openTest(t testing.TB, dir string) *Root {
 	return r
 }
 
+// memoryDir is a temporary directory in memory, where the system has that, for tests
+// that make many files.
+func memoryDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "worktree")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // write makes a file with its directories.
 func write(t testing.TB, dir, path, content string) {
 	t.Helper()

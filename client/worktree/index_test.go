@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,8 +94,7 @@ func TestIndexModel(t *testing.T) {
 	t.Parallel()
 	path := rapid.StringMatching(`[abc\xff\-]{1,2}(/[abc\-]{1,2}){0,3}`)
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		must(t, err)
+		dir := memoryDir(t)
 		ix := openIndex(t, dir)
 		stored, added := map[string]Record{}, map[string]Record{}
 		salt := 0
@@ -130,41 +130,27 @@ func TestIndexModel(t *testing.T) {
 				settle()
 			},
 			"complete": func(rt *rapid.T) {
+				if len(ix.recent) > 0 {
+					rt.Skip("what the journal has is kept")
+				}
 				c := ix.Cursor()
-				kept := map[string]Record{}
-				for _, p := range slices.SortedFunc(mapKeys(stored), byComponents) {
+				for _, p := range slices.SortedFunc(maps.Keys(stored), byComponents) {
 					if len(p)%2 == 0 {
 						c.Find(p)
-						kept[p] = stored[p]
+					} else {
+						delete(stored, p)
 					}
 				}
 				c.Complete()
 				ix.mu.Lock()
-				merged := len(ix.recent) == 0 // records of the journal are kept
-				ix.mu.Unlock()
-				if merged {
-					must(t, ix.Save())
-					ix.mu.Lock()
-					must(t, ix.merge())
-					ix.mu.Unlock()
-					stored = kept
-					settle()
-				}
+				defer ix.mu.Unlock()
+				must(t, ix.merge())
+				settle()
 			},
 			"": func(*rapid.T) { checkIndex(t, ix, stored, "absent", "a/b/absent", "~") },
 		})
 		must(t, ix.Close())
 	})
-}
-
-func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // TestIndexGolden holds the example of the format's description.
@@ -218,14 +204,14 @@ func TestIndexLongRuns(t *testing.T) {
 	}
 }
 
-// TestIndexDamage flips each bit of small files: a record is found as it was
-// written, or not at all.
+// TestIndexDamage flips a bit of each byte of small files, and cuts them off
+// anywhere: a record is found as it was written, or not at all.
 func TestIndexDamage(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{indexName, journalName} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
+			dir := memoryDir(t)
 			ix := openIndex(t, dir)
 			want := map[string]Record{}
 			for i, p := range []string{"a", "a/b", "a/c", "b"} {
@@ -241,9 +227,9 @@ func TestIndexDamage(t *testing.T) {
 			file := filepath.Join(dir, name)
 			good, err := os.ReadFile(file)
 			must(t, err)
-			for bit := range 8 * len(good) {
+			for i := range good {
 				bad := bytes.Clone(good)
-				bad[bit/8] ^= 1 << (bit % 8)
+				bad[i] ^= 1 << (i % 8)
 				checkDamaged(t, dir, file, bad, want)
 			}
 			for n := range good {

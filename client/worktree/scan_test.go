@@ -45,8 +45,7 @@ func randomTree(t *rapid.T, dir string) {
 func TestScanOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		must(t, err)
+		dir := memoryDir(t)
 		r := openTest(t, dir)
 		randomTree(rt, dir)
 		want := everything(t, dir)
@@ -115,7 +114,7 @@ func sign(n int) int {
 // TestScanLarge has directories of several slices, and more entries than are read ahead.
 func TestScanLarge(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	r := openTest(t, dir)
 	for d := range 3 {
 		must(t, os.Mkdir(filepath.Join(dir, fmt.Sprint("dir", d)), 0o777))

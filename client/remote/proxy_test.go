@@ -1,0 +1,146 @@
+package remote_test
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// direction is a direction through a proxy.
+type direction int
+
+const (
+	up   direction = iota // from the client
+	down                  // to the client
+)
+
+// proxy passes connections on to a target, and does harm once when it is told to.
+type proxy struct {
+	url    string
+	target string
+	pace   time.Duration
+
+	mu    sync.Mutex
+	armed bool
+	dir   direction
+	left  int // bytes that pass in dir before the harm
+	flip  int // with every so many bytes in dir one is changed, instead; 0: none
+	harms int // harms done
+	conns map[net.Conn]bool
+}
+
+// newProxy starts a proxy to the URL, for the time of the test, that waits for
+// the time of pace before each read of 16 KiB from the client.
+func newProxy(t testing.TB, target string, pace time.Duration) *proxy {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{url: "http://" + ln.Addr().String(), target: strings.TrimPrefix(target, "http://"), pace: pace, conns: map[net.Conn]bool{}}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { p.pass(c) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		p.mu.Lock()
+		for c := range p.conns {
+			_ = c.Close()
+		}
+		p.mu.Unlock()
+		running.Wait()
+	})
+	return p
+}
+
+// cut has the proxy cut the connection on which n more bytes have passed in the direction, once.
+func (p *proxy) cut(dir direction, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed, p.dir, p.left, p.harms = true, dir, n, 0
+}
+
+// damage has the proxy change every nth byte that comes down; 0 ends it.
+func (p *proxy) damage(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dir, p.flip, p.left = down, n, n
+}
+
+// done returns how many harms were done.
+func (p *proxy) done() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.harms
+}
+
+func (p *proxy) pass(client net.Conn) {
+	hub, err := net.Dial("tcp", p.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	p.mu.Lock()
+	p.conns[client], p.conns[hub] = true, true
+	p.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { p.copy(hub, client, up) })
+	both.Go(func() { p.copy(client, hub, down) })
+	both.Wait()
+	p.mu.Lock()
+	delete(p.conns, client)
+	delete(p.conns, hub)
+	p.mu.Unlock()
+}
+
+// copy passes one direction on, until either side ends or the harm is done.
+func (p *proxy) copy(to, from net.Conn, dir direction) {
+	defer to.Close()
+	defer from.Close()
+	buf := make([]byte, 16<<10)
+	for {
+		if dir == up {
+			time.Sleep(p.pace)
+		}
+		n, err := from.Read(buf)
+		n, cut := p.harm(buf[:n], dir)
+		if _, werr := to.Write(buf[:n]); werr != nil || err != nil || cut {
+			return
+		}
+	}
+}
+
+// harm returns how many of the bytes to pass, and whether to cut after them.
+func (p *proxy) harm(b []byte, dir direction) (n int, cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if dir != p.dir {
+		return len(b), false
+	}
+	if p.flip > 0 {
+		for i := range b {
+			if p.left--; p.left == 0 {
+				b[i] ^= 1
+				p.left = p.flip
+				p.harms++
+			}
+		}
+		return len(b), false
+	}
+	if !p.armed || len(b) < p.left || len(b) == 0 {
+		p.left -= len(b)
+		return len(b), false
+	}
+	p.armed = false
+	p.harms++
+	return p.left, true
+}
