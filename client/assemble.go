@@ -93,8 +93,9 @@ func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembl
 func (a *assembler) file(t target) error {
 	out := &output{target: t}
 	out.left.Store(1)
-	source := func(ctx context.Context, refs []cas.Ref, fn func(cas.Blob) error) error {
-		return a.r.conn.Blobs(ctx, a.r.binding.VolumeID, refs, fn)
+	source, err := a.pages(t)
+	if err != nil {
+		return err
 	}
 	off := int64(0)
 	for run, err := range manifest.Runs(a.ctx, t.m, source) {

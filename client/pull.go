@@ -92,6 +92,7 @@ type target struct {
 	path  string
 	m     *manifest.Manifest
 	entry *worktree.Entry
+	old   worktree.Runs // what the index has of a large file there
 }
 
 func newPuller(ctx context.Context, r *run) *puller {
@@ -146,7 +147,7 @@ func (p *puller) visit(f *found) error {
 	if !restored {
 		return nil
 	}
-	return p.make(target{f.path, plan.Result, f.entry}, f.local)
+	return p.make(target{f.path, plan.Result, f.entry, f.old}, f.local)
 }
 
 // announce counts a change that is to be made here.
@@ -206,7 +207,7 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 		p.late = append(p.late, t)
 	case local != nil && local.Kind != manifest.Directory && t.m.Kind == manifest.Directory:
 		if p.change(t.path, func() error { return p.apply.Remove(t.path, t.entry) }) {
-			return p.create(target{t.path, t.m, nil})
+			return p.create(target{path: t.path, m: t.m})
 		}
 	case local != nil && manifest.SameContent(local, t.m):
 		p.change(t.path, func() error { return p.apply.Attributes(t.path, t.m, t.entry) })
@@ -302,7 +303,7 @@ func (p *puller) replaceDirectories() error {
 		case rerr != nil:
 			p.hold(t.path, rerr)
 		default:
-			err = p.create(target{t.path, t.m, nil})
+			err = p.create(target{path: t.path, m: t.m})
 		}
 		if err != nil {
 			break

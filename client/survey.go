@@ -29,6 +29,7 @@ type found struct {
 	err          error              // why not, when it is a file that could not be read
 	known        map[cas.ID]struct{}
 	resend       []manifest.Run // not read: the runs that the index has of it
+	old          worktree.Runs  // of a large file: what the index has of it, up to date or not
 	above        []gap          // directories of the hub above it that are none here, outermost first
 	ready        chan struct{}
 }
@@ -185,6 +186,7 @@ func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (r
 	if !ok {
 		return true, nil
 	}
+	f.old = rec.Runs
 	sameAsBase := p.rec.Base != nil && bytes.Equal(rec.Value, p.rec.Base)
 	if s.r.cfg.Rehash || !rec.Clean(*p.entry) {
 		if s.assume && sameAsBase {

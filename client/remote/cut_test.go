@@ -124,7 +124,9 @@ func requests() []request {
 			a, err := h.Start(ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: random(), Volume: s.volume.ID, Run: random(), Seen: s.head.Snapshot, SeenSeq: s.head.Seq})
 			return errors.Join(err, same(a.Head, s.head))
 		}},
-		{"report", func(ctx context.Context, h api.Hub, s *scene) error { return h.Report(ctx, s.session, api.ComputingDiff) }},
+		{"report", func(ctx context.Context, h api.Hub, s *scene) error {
+			return h.Report(ctx, s.session, api.ComputingDiff)
+		}},
 		{"snapshot", func(ctx context.Context, h api.Hub, s *scene) error {
 			got, err := h.Snapshot(ctx, s.volume.ID, cas.ID{})
 			return errors.Join(err, same(got.ID, s.head.Snapshot))
@@ -186,6 +188,7 @@ func TestCuts(t *testing.T) {
 	for _, r := range requests() {
 		for _, dir := range []direction{up, down} {
 			t.Run(fmt.Sprintf("%s/%s", r.name, []string{"request", "answer"}[dir]), func(t *testing.T) {
+				t.Parallel()
 				for _, n := range []int{0, 1, 10, 100, 200, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000} {
 					s := newScene(t, hub)
 					p := newProxy(t, url, 0)

@@ -58,11 +58,9 @@ func (h *Hub) deliver(frames *api.FrameReader, op api.Op, refs []cas.Ref, fn fun
 		case head.Ref != refs[0]:
 			return refs, fmt.Errorf("%s: %v: answered %v instead of %v", h.base, op, head.Ref, refs[0])
 		}
-		if data == nil {
-			data = make([]byte, cas.MaxSize)
-		}
-		if plain == nil && head.Encoding != cas.Raw {
-			plain = make([]byte, cas.MaxSize)
+		data = grown(data, head.Size)
+		if head.Encoding != cas.Raw {
+			plain = grown(plain, head.Plain)
 		}
 		b, err := frames.Blob(head, data, plain)
 		if err != nil {
@@ -73,6 +71,15 @@ func (h *Hub) deliver(frames *api.FrameReader, op api.Op, refs []cas.Ref, fn fun
 		}
 		refs = refs[1:]
 	}
+}
+
+// grown returns a buffer of at least n bytes: buf, if it is one.
+func grown(buf []byte, n int) []byte {
+	const step = 64 << 10
+	if len(buf) < n {
+		return make([]byte, (n+step-1)/step*step)
+	}
+	return buf
 }
 
 // Changes implements [api.Hub].
