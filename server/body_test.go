@@ -46,7 +46,7 @@ func TestStalledBodyIsDropped(t *testing.T) {
 
 func TestSlowBodySurvives(t *testing.T) {
 	r := &recorder{}
-	const stall = 200 * time.Millisecond
+	const stall = 500 * time.Millisecond
 	addr := serve(t, &double{upload: r.upload}, server.Options{Stall: stall})
 	body := frames(chunk(1000, 1), chunk(1000, 2))
 	c := raw(t, addr, post(uploadPath, len(body)))

@@ -16,9 +16,9 @@ const piece = 64 << 10
 
 // An exchange is a request with its answer, as seen by handlers. Each read of
 // the body and each piece of the answer gets a new deadline, so that a peer
-// that moves is served however slow it is and one that stalls is dropped. While
-// the answer is awaited, after the request was read, the peer gets a status 102
-// from time to time.
+// that moves is served however slow it is and one that stalls is dropped. Until
+// the answer begins the peer gets a status 102 from time to time: it may have
+// sent all, and wait for what slow links or the hub still work on.
 type exchange struct {
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
@@ -29,7 +29,7 @@ type exchange struct {
 	mu     sync.Mutex // guards w and what follows
 	header http.Header
 	began  bool // the final status is written, or may not be any more
-	read   bool // the request's body is at its end
+	read   bool // the body was read from, or there is none: no "100 Continue" is to come
 	timer  *time.Timer
 }
 
@@ -127,8 +127,10 @@ func (x *exchange) Write(p []byte) (written int, err error) {
 
 // body is a request's body with a deadline for each read.
 type body struct {
-	x *exchange
-	r io.ReadCloser
+	x    *exchange
+	r    io.ReadCloser
+	read bool // some read has returned
+	err  error
 }
 
 // bodyError is the failure of a read of a body.
@@ -138,20 +140,28 @@ func (e *bodyError) Error() string { return fmt.Sprintf("request body: %v", e.er
 func (e *bodyError) Unwrap() error { return e.err }
 
 func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err // a body that stalled is not waited for again
+	}
 	b.x.extendRead()
 	n, err := b.r.Read(p)
-	if err == nil {
-		return n, nil
-	}
-	if err == io.EOF {
-		// The server goes on reading, to learn whether the peer is still there.
-		_ = b.x.ctl.SetReadDeadline(time.Time{})
+	if !b.read {
+		b.read = true
 		b.x.mu.Lock()
 		b.x.read = true
 		b.x.mu.Unlock()
-		return n, err
 	}
-	return n, &bodyError{err}
+	switch err {
+	case nil:
+		return n, nil
+	case io.EOF:
+		// The server goes on reading, to learn whether the peer is still there.
+		_ = b.x.ctl.SetReadDeadline(time.Time{})
+		b.err = err
+	default:
+		b.err = &bodyError{err}
+	}
+	return n, b.err
 }
 
 func (b *body) Close() error { return b.r.Close() }

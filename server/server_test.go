@@ -129,6 +129,9 @@ type recorder struct {
 }
 
 func (r *recorder) upload(ctx context.Context, blobs []cas.Blob) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range blobs {
@@ -137,7 +140,7 @@ func (r *recorder) upload(ctx context.Context, blobs []cas.Blob) error {
 		}
 		r.ids = append(r.ids, b.ID())
 	}
-	return ctx.Err()
+	return nil
 }
 
 func (r *recorder) count() int {

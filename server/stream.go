@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -144,23 +145,28 @@ func (s *server) changesRequest(c *gin.Context) (req api.ChangesRequest, skip ui
 func (s *server) changesBinary(ctx context.Context, fw *api.FrameWriter, req api.ChangesRequest, skip uint64) error {
 	var run []byte
 	for change, err := range s.hub.Changes(ctx, req) {
-		if err != nil {
-			return err
-		}
-		if skip > 0 {
+		if err == nil && skip > 0 {
 			skip--
 			continue
 		}
-		if run, err = change.Append(run); err != nil {
-			return err
+		if err == nil {
+			run, err = change.Append(run)
+		}
+		if err != nil {
+			return errors.Join(flush(fw, run), err)
 		}
 		if len(run) >= changesRun {
-			if err := fw.Message(run); err != nil {
+			if err := flush(fw, run); err != nil {
 				return err
 			}
 			run = run[:0]
 		}
 	}
+	return flush(fw, run)
+}
+
+// flush writes a run of changes, unless it is empty.
+func flush(fw *api.FrameWriter, run []byte) error {
 	if len(run) == 0 {
 		return nil
 	}

@@ -55,7 +55,7 @@ type Hub interface {
 	// the commit. ErrNoSpace when the store is full.
 	Upload(ctx context.Context, session SessionID, blobs []cas.Blob) error
 
-	// Commit applies the session's staged parts 0…Parts-1, then the request's
+	// Commit applies the session's staged parts 0…Parts-1, merged with the request's
 	// own edits, to the head, as one snapshot, and closes the session. The
 	// answer is durable before it is given. The same Key again gives the same
 	// answer without effect. ErrIncomplete (with Missing) when an edit
@@ -219,7 +219,7 @@ type CommitRequest struct {
 	Session SessionID
 	Key     cas.VolumeID // random: the idempotency key
 	Parts   int          // staged parts that must be there
-	Edits   []Edit       // the last edits, not staged
+	Edits   []Edit       // edits that are not staged, ascending; a path is either here or in a part
 	Blobs   []cas.Blob   // blobs that they name and the hub lacks, stored as by Upload
 	Seen    cas.ID       // the snapshot that Expect was computed from
 	Expect  cas.ID       // the root after the edits if the head is Seen; zero: not known

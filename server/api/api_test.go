@@ -431,6 +431,7 @@ func TestAsError(t *testing.T) {
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), "busy", []error{api.ErrBusy}},
 		{&api.DamageError{Kind: api.ErrCorrupt}, "corrupt", []error{cas.ErrCorrupt}},
 		{errors.New("secret"), "internal", []error{api.ErrInternal}},
+		{fmt.Errorf("%w: secret", api.ErrInternal), "internal", []error{api.ErrInternal}},
 	} {
 		e := api.AsError(c.err)
 		data, err := json.Marshal(e)

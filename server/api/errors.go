@@ -85,14 +85,17 @@ var kinds = []struct {
 
 // AsError returns the *Error that err is, wraps or stands for, with err's own
 // message: that of the contract of package cas has its kind's code, and the end
-// of a context is ErrBusy. What is unknown becomes ErrInternal and keeps its
-// text to itself. A nil err gives nil.
+// of a context is ErrBusy. What is unknown, or wraps ErrInternal, becomes that and
+// keeps its text to itself. A nil err gives nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := err.(*Error); ok {
 		return e
+	}
+	if errors.Is(err, ErrInternal) {
+		return ErrInternal
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return &Error{Code: e.Code, Message: err.Error(), Missing: e.Missing}

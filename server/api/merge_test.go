@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 
 	"dfs/cas"
@@ -35,9 +36,12 @@ func mergeValues() []*manifest.Manifest {
 	for mtime := range int64(3) {
 		values = append(values, mergeLink("x", mtime), mergeLink("y", mtime))
 	}
-	ext := *mergeFile("a", 0o600, 0)
-	ext.Ext = []manifest.Ext{{Tag: 2, Value: []byte("v")}}
-	return append(values, &ext)
+	for _, value := range []string{"v", "w"} {
+		ext := *mergeFile("a", 0o600, 0)
+		ext.Ext = []manifest.Ext{{Tag: 2, Value: []byte(value)}}
+		values = append(values, &ext)
+	}
+	return values
 }
 
 // TestMergeEveryTriple checks, for all triples of a small set, each promise of
@@ -128,6 +132,13 @@ func checkAttributes(base, ours, theirs, got *manifest.Manifest) error {
 		mtime = ours.Mtime.Sec
 	} else if ours.Mtime == base.Mtime {
 		mtime = theirs.Mtime.Sec
+	}
+	ext := theirs.Ext
+	if reflect.DeepEqual(theirs.Ext, base.Ext) {
+		ext = ours.Ext
+	}
+	if !reflect.DeepEqual(got.Ext, ext) {
+		return fmt.Errorf("got attributes %v, not %v", got.Ext, ext)
 	}
 	if got.Mode != mode || got.Mtime.Sec != mtime {
 		return fmt.Errorf("got mode %o and mtime %d, not %o and %d", got.Mode, got.Mtime.Sec, mode, mtime)

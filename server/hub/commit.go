@@ -107,16 +107,41 @@ func (c *commit) check() error {
 	return checkEdits("commit", c.req.Edits)
 }
 
-// parts yields the edits of each staged part, then those of the request.
-func (c *commit) parts() iter.Seq2[[]api.Edit, error] {
-	return func(yield func([]api.Edit, error) bool) {
-		for n := range c.req.Parts {
-			edits, err := c.h.loadPart(c.s.id, n)
-			if !yield(edits, err) || err != nil {
+// edits yields all edits in path order: those of the staged parts, merged with the
+// request's own. visit, unless nil, is first called for the edits of each part, and for the
+// request's as part number Parts.
+func (c *commit) edits(visit func(n int, edits []api.Edit) error) iter.Seq2[api.Edit, error] {
+	return func(yield func(api.Edit, error) bool) {
+		own, err := c.req.Edits, error(nil)
+		if visit != nil {
+			err = visit(c.req.Parts, own)
+		}
+		for n := 0; n < c.req.Parts && err == nil; n++ {
+			var part []api.Edit
+			if part, err = c.h.loadPart(c.s.id, n); err == nil && visit != nil {
+				err = visit(n, part)
+			}
+			for i := 0; i < len(part) && err == nil; i++ {
+				for len(own) > 0 && merkle.Compare(own[0].Path, part[i].Path) < 0 {
+					if !yield(own[0], nil) {
+						return
+					}
+					own = own[1:]
+				}
+				if !yield(part[i], nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(api.Edit{}, err)
+			return
+		}
+		for _, e := range own {
+			if !yield(e, nil) {
 				return
 			}
 		}
-		yield(c.req.Edits, nil)
 	}
 }
 
@@ -128,25 +153,22 @@ func (c *commit) decide(ctx context.Context) error {
 	}
 	c.d = newDecider(ctx, c.src, c.head.Root, seen)
 	var missing []cas.Ref
-	last, n := "", 0
-	for edits, err := range c.parts() {
-		if err != nil {
-			return err
-		}
+	lookup := func(n int, edits []api.Edit) (err error) {
 		missing, err = c.lookup(ctx, n, edits, missing)
+		return err
+	}
+	last := ""
+	for e, err := range c.edits(lookup) {
 		if err != nil {
 			return err
 		}
-		for _, e := range edits {
-			if last != "" && merkle.Compare(e.Path, last) <= 0 {
-				return refuse(api.ErrInvalid, "part %d: edit of %q does not come after %q", n, e.Path, last)
-			}
-			if err := c.d.add(e); err != nil {
-				return err
-			}
-			last = e.Path
+		if last != "" && merkle.Compare(e.Path, last) <= 0 {
+			return refuse(api.ErrInvalid, "commit: edit of %q does not come after %q", e.Path, last)
 		}
-		n++
+		if err := c.d.add(e); err != nil {
+			return err
+		}
+		last = e.Path
 	}
 	if len(missing) > 0 {
 		return &api.Error{Code: api.ErrIncomplete.Code, Missing: missing,
@@ -216,28 +238,31 @@ func (c *commit) merged() bool { return c.d.special || c.head.Snapshot != c.req.
 func (c *commit) changes() iter.Seq2[merkle.Change, error] {
 	return func(yield func(merkle.Change, error) bool) {
 		n, extra := 0, c.d.extra
-		for edits, err := range c.parts() {
+		for e, err := range c.edits(nil) {
 			if err != nil {
 				yield(merkle.Change{}, err)
 				return
 			}
-			for _, e := range edits {
-				for len(extra) > 0 && merkle.Compare(extra[0].Path, e.Path) <= 0 {
-					if !yield(extra[0], nil) {
-						return
-					}
-					extra = extra[1:]
-				}
-				fate := c.d.fates[n]
-				n++
-				c.settle(e.Path, fate)
-				if fate != applied {
-					continue
-				}
-				change, err := toChange(e)
-				if !yield(change, err) || err != nil {
+			for len(extra) > 0 && merkle.Compare(extra[0].Path, e.Path) <= 0 {
+				if !yield(extra[0], nil) {
 					return
 				}
+				extra = extra[1:]
+			}
+			fate := c.d.fates[n]
+			n++
+			c.settle(e.Path, fate)
+			if fate != applied {
+				continue
+			}
+			change, err := toChange(e)
+			if !yield(change, err) || err != nil {
+				return
+			}
+		}
+		for _, change := range extra {
+			if !yield(change, nil) {
+				return
 			}
 		}
 	}

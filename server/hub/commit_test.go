@@ -358,6 +358,47 @@ func TestMissingBlobsAreRefused(t *testing.T) {
 	mustCheck(t, h, v)
 }
 
+// TestMissingBlobsOfParts: what a part lacked when it was staged must have come by the
+// commit, also after the hub was restarted and remembers nothing of it.
+func TestMissingBlobsOfParts(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		dir, mem := t.TempDir(), &cas.Mem{}
+		h := openTest(t, dir, mem, Options{})
+		v := newTestVolume(t, h)
+		c := newClient(h, v)
+		had, hadBlob := file("had")
+		lacked, lackedBlob := file("lacked")
+		c.must(t, edits{"a": had}, hadBlob)
+		s, err := c.start(t.Context(), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Diff(t.Context(), api.DiffRequest{Session: s.Session, Edits: c.build(edits{"b": had, "c": lacked})}); err != nil {
+			t.Fatal(err)
+		}
+		if restart {
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+			h = openTest(t, dir, mem, Options{})
+		}
+		req := api.CommitRequest{Session: s.Session, Key: randomID(), Parts: 1}
+		_, err = h.Commit(t.Context(), req)
+		wantError(t, err, api.ErrIncomplete)
+		if e := api.AsError(err); !slices.Equal(e.Missing, []cas.Ref{lackedBlob.Ref()}) {
+			t.Fatalf("missing %v", e.Missing)
+		}
+		if err := h.Upload(t.Context(), s.Session, []cas.Blob{lackedBlob}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Commit(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		mustCheck(t, h, v)
+	}
+}
+
 func TestUnexpectedRootIsRefused(t *testing.T) {
 	t.Parallel()
 	h := openTest(t, t.TempDir(), nil, Options{})

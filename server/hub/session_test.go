@@ -243,7 +243,7 @@ func TestSessionExpires(t *testing.T) {
 func TestCallKeepsSessionAlive(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	store := &slowStore{Mem: &cas.Mem{}, during: func() { now.pass(time.Hour) }}
+	store := &slowStore{Mem: &cas.Mem{}, during: func() {}}
 	h := open(t, t.TempDir(), Options{Now: now.now, Store: func(string) (cas.Store, error) { return store, nil }})
 	v := newTestVolume(t, h)
 	c := newClient(h, v)
@@ -252,6 +252,12 @@ func TestCallKeepsSessionAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, blob := file("x")
+	store.during = func() {
+		now.pass(time.Hour)
+		if _, err := h.Status(t.Context(), v); err != nil { // which looks for what has expired
+			t.Error(err)
+		}
+	}
 	for range 2 {
 		if err := h.Upload(t.Context(), s.Session, []cas.Blob{blob}); err != nil {
 			t.Fatal(err)
