@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	batchBytes = 4 << 20 // plain bytes of a batch of blobs
+	batchBytes = 2 << 20 // plain bytes of a batch of blobs; with inFlight the most that a kill costs
 	batchEdits = 4096    // edits of a batch
 	batchPart  = 1 << 20 // bytes of a batch's edits, about
-	inFlight   = 3       // batches that are asked about and sent at once
+	inFlight   = 4       // batches that are asked about and sent at once
 	maxKnown   = 1 << 18 // blobs that a sender remembers as handled
 )
 

@@ -33,7 +33,8 @@ type scene struct {
 	nodes   []cas.ID
 }
 
-// newScene makes a volume with a few hundred links and blobs, and a session in it.
+// newScene makes a volume with 750 links, whose changes take several frames, and
+// 100 blobs, and a session in it.
 func newScene(t *testing.T, hub api.Hub) *scene {
 	t.Helper()
 	id := random()
@@ -51,7 +52,7 @@ func newScene(t *testing.T, hub api.Hub) *scene {
 	}
 	req := api.CommitRequest{Session: start(), Key: random()}
 	for i := range 1500 {
-		link := &manifest.Manifest{Kind: manifest.Symlink, Mode: 0o777, Target: fmt.Sprintf("target %d %x", i, random())}
+		link := &manifest.Manifest{Kind: manifest.Symlink, Mode: 0o777, Target: fmt.Sprintf("%0400d %x", i, random())}
 		e := api.Edit{Path: fmt.Sprintf("link%05d", i), New: link}
 		if i%2 == 0 {
 			req.Edits = append(req.Edits, e)

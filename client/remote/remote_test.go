@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"net/http"
@@ -206,17 +207,19 @@ func TestBusyIsWaitedFor(t *testing.T) {
 		case 2:
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests)
-		case 3, 4:
+		case 3:
 			w.WriteHeader(http.StatusServiceUnavailable)
-		case 5:
+		case 4:
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = w.Write([]byte(`{"code":"busy","message":"m"}`))
+		case 5:
+			w.WriteHeader(http.StatusBadGateway) // patience counts from here
 		default:
 			handler.ServeHTTP(w, r)
 		}
 	}))
 	defer srv.Close()
-	h := dial(t, srv.URL, remote.Options{Patience: time.Millisecond})
+	h := dial(t, srv.URL, remote.Options{Patience: time.Second})
 	began := time.Now()
 	if _, err := h.Status(t.Context(), cas.VolumeID{}); err != nil {
 		t.Fatal(err)
@@ -287,6 +290,34 @@ func TestStalledAnswerIsCut(t *testing.T) {
 	}
 }
 
+// TestSlowAnswerSurvives has an answer take longer than the stall time.
+func TestSlowAnswerSurvives(t *testing.T) {
+	const stall = 500 * time.Millisecond
+	blob := chunk("slow")
+	handler := server.New(newDouble(), server.Options{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		var b bytes.Buffer
+		frames := api.NewFrameWriter(&b)
+		_ = frames.Blob(blob)
+		_ = frames.End(nil)
+		_, _ = io.Copy(io.Discard, r.Body)
+		for _, c := range b.Bytes() { // 90 of them
+			time.Sleep(stall / 50)
+			_, _ = w.Write([]byte{c})
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	defer srv.Close()
+	h := dial(t, srv.URL, remote.Options{Stall: stall})
+	if err := h.Blobs(t.Context(), cas.VolumeID{}, refs(blob), keep); err != nil || h.Traffic().Retries != 0 {
+		t.Errorf("%v, %+v", err, h.Traffic())
+	}
+}
+
 // TestSlowUploadSurvives sends for longer than the stall time; most of it lies in the
 // buffers of sockets, where the client sees nothing of it move.
 func TestSlowUploadSurvives(t *testing.T) {
@@ -343,6 +374,37 @@ func TestUploadSplits(t *testing.T) {
 	_, err := h.Commit(t.Context(), api.CommitRequest{Blobs: blobs})
 	if !errors.Is(err, api.ErrTooLarge) {
 		t.Errorf("commit above the limit: %v", err)
+	}
+}
+
+// TestBlobsAreFreeAfterUpload has the hub refuse before it has read: what the
+// call was given may be changed once it is over. The race detector sees to it.
+func TestBlobsAreFreeAfterUpload(t *testing.T) {
+	handler := server.New(newDouble(), server.Options{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		refusal := `{"code":"forbidden","message":"m"}`
+		control := http.NewResponseController(w)
+		_ = control.EnableFullDuplex()
+		w.Header().Set("Content-Length", fmt.Sprint(len(refusal)))
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, refusal)
+		_ = control.Flush()
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	defer srv.Close()
+	h := dial(t, srv.URL, remote.Options{Patience: time.Millisecond})
+	data := make([]byte, cas.MaxSize)
+	blob := cas.Seal(cas.Chunk, data)
+	blobs := []cas.Blob{blob, blob, blob, blob, blob, blob, blob, blob}
+	for range 20 {
+		if err := h.Upload(t.Context(), cas.VolumeID{}, blobs); err == nil {
+			t.Fatal("no refusal")
+		}
+		clear(data)
 	}
 }
 

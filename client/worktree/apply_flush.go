@@ -84,7 +84,10 @@ func (a *Applier) place(s *staged) (Applied, error) {
 	if s.expect == nil {
 		err = d.renameNew(s.temp, name)
 	} else {
-		err = s.exchange(d, name)
+		err = expected(d, name, s.expect)
+		if err == nil {
+			err = s.exchange(d, name)
+		}
 	}
 	if err != nil {
 		s.discard(d, name)
@@ -100,12 +103,10 @@ func (a *Applier) place(s *staged) (Applied, error) {
 	return done, nil
 }
 
-// exchange swaps s with what stands at name, looks at that, and removes it; or swaps
-// back when it is not what was expected.
+// exchange puts s in the place of what is expected at name, and removes that. It is
+// looked at after the exchange, since it can change until then; when it is not what
+// was expected, it is put back.
 func (s *staged) exchange(d dir, name string) error {
-	if err := expected(d, name, s.expect); err != nil {
-		return err
-	}
 	err := d.exchange(s.temp, name)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):

@@ -170,11 +170,13 @@ func TestApplyReplaces(t *testing.T) {
 func TestApplyKeepsEdits(t *testing.T) {
 	t.Parallel()
 	edits := map[string]func(name string) error{
-		"in place":   func(name string) error { return os.WriteFile(name, []byte("edit"), 0o666) },
-		"by rename":  byRename,
-		"to link":    func(name string) error { return errors.Join(os.RemoveAll(name), os.Symlink("edit", name)) },
-		"to dir":     func(name string) error { return errors.Join(os.RemoveAll(name), os.MkdirAll(name+"/edit", 0o777)) },
-		"attributes": func(name string) error { return errors.Join(os.WriteFile(name, []byte("old!"), 0o666), os.Chmod(name, 0o604)) },
+		"in place":  func(name string) error { return os.WriteFile(name, []byte("edit"), 0o666) },
+		"by rename": byRename,
+		"to link":   func(name string) error { return errors.Join(os.RemoveAll(name), os.Symlink("edit", name)) },
+		"to dir":    func(name string) error { return errors.Join(os.RemoveAll(name), os.MkdirAll(name+"/edit", 0o777)) },
+		"attributes": func(name string) error {
+			return errors.Join(os.WriteFile(name, []byte("old!"), 0o666), os.Chmod(name, 0o604))
+		},
 	}
 	changes := map[string]func(a *Applier, r *Root, e *Entry) error{
 		"replace": func(a *Applier, r *Root, e *Entry) error {
@@ -272,31 +274,46 @@ func onDisk(t *testing.T, r *Root, was *Entry) bool {
 	return err == nil && now == *was
 }
 
-// TestApplySwapsBack edits between the check and the exchange, which the check cannot see:
-// by naming, as expected, an entry that is only like what is there at first sight.
-func TestApplySwapsBack(t *testing.T) {
+// TestApplyLooks edits after the last check of what is at the path: what comes out
+// is looked at, and put back.
+func TestApplyLooks(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	r := openTest(t, dir)
-	d, err := r.dir.sub("")
-	must(t, err)
-	defer d.close()
-	write(t, dir, "file", "edit")
-	write(t, dir, "temp", "ours")
-	ours := stat(t, r, "temp")
-	s := &staged{path: "file", temp: "temp", entry: *ours}
-	edit := stat(t, r, "file")
-	must(t, d.exchange("temp", "file"))
-	if err := s.swapBack(d, "file"); !errors.Is(err, ErrChanged) {
-		t.Errorf("swapBack: %v", err)
+	edits := map[string]func(name string) error{
+		"in place":  func(name string) error { return os.WriteFile(name, []byte("edit"), 0o666) },
+		"by rename": byRename,
+		"to link":   func(name string) error { return errors.Join(os.Remove(name), os.Symlink("edit", name)) },
+		"to dir":    func(name string) error { return errors.Join(os.Remove(name), os.MkdirAll(name+"/edit", 0o777)) },
 	}
-	s.discard(d, "file")
-	now := stat(t, r, "file")
-	if !edit.sameMoved(now) || content(t, dir, "file") != "edit" {
-		t.Errorf("file is %+v, was %+v", *now, *edit)
-	}
-	if left := everything(t, dir); !slices.Equal(left, []string{"file"}) {
-		t.Errorf("left: %q", left)
+	for edit, make := range edits {
+		dir := memoryDir(t)
+		r := openTest(t, dir)
+		d, err := r.dir.sub("")
+		must(t, err)
+		defer d.close()
+		write(t, dir, "file", "base")
+		expect := stat(t, r, "file")
+		for expect.Racy(probe(t, r)) {
+		}
+		must(t, make(filepath.Join(dir, "file")))
+		edited := stat(t, r, "file")
+
+		write(t, dir, "temp", "ours")
+		s := &staged{path: "file", temp: "temp", entry: *stat(t, r, "temp"), expect: expect}
+		if err := s.exchange(d, "file"); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: exchange: %v", edit, err)
+		}
+		s.discard(d, "file")
+		if err := removeEntry(d, "file", expect); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: removeEntry: %v", edit, err)
+		}
+		if now := stat(t, r, "file"); !edited.sameMoved(now) {
+			t.Errorf("%s: there is %+v, the edit was %+v", edit, *now, *edited)
+		}
+		for _, p := range everything(t, dir) {
+			if p != "file" && p != "file/edit" {
+				t.Errorf("%s: left: %q", edit, p)
+			}
+		}
 	}
 }
 

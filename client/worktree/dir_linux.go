@@ -12,10 +12,11 @@ import (
 )
 
 // openBeneath opens path below the directory at, following no symbolic link.
-func openBeneath(at int, path string, flags int) (int, error) {
+func openBeneath(at int, path string, flags int) (fd int, err error) {
+	const attempts = 32 // EAGAIN: a rename came in between, or, for longer, a lease is held
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-	for {
-		fd, err := unix.Openat2(at, path, &how)
+	for range attempts {
+		fd, err = unix.Openat2(at, path, &how)
 		switch err {
 		case unix.EINTR, unix.EAGAIN:
 			continue
@@ -24,6 +25,7 @@ func openBeneath(at int, path string, flags int) (int, error) {
 		}
 		return fd, err
 	}
+	return fd, err
 }
 
 // list calls fn with each name in d but "." and "..". The name is valid only

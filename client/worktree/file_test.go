@@ -72,6 +72,11 @@ func TestOpenFileBelowLink(t *testing.T) {
 	if _, err := openSteps(r.dir.fd, "d/file", os.O_RDONLY); err == nil {
 		t.Error("openSteps followed a symlink")
 	}
+	fd, err := openSteps(r.dir.fd, "moved/file", os.O_RDONLY)
+	if err != nil {
+		t.Errorf("openSteps: %v", err)
+	}
+	syscall.Close(fd)
 }
 
 func TestCheck(t *testing.T) {

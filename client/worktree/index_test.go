@@ -99,9 +99,7 @@ func TestIndexModel(t *testing.T) {
 		stored, added := map[string]Record{}, map[string]Record{}
 		salt := 0
 		settle := func() {
-			for p, rec := range added {
-				stored[p] = rec
-			}
+			maps.Copy(stored, added)
 			clear(added)
 		}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -322,6 +320,9 @@ func TestIndexMergesItself(t *testing.T) {
 	dir := t.TempDir()
 	ix := openIndex(t, dir)
 	must(t, ix.Add(record("0", 1)))
+	ix.mu.Lock()
+	must(t, ix.merge())
+	ix.mu.Unlock()
 	must(t, ix.Close())
 	ix = openIndex(t, dir)
 	c := ix.Cursor()

@@ -35,11 +35,9 @@ var allowed = map[string]string{
 	"client/reconcile":     "cas manifest merkle server/api",
 	"client/replica":       "cas manifest merkle server/api golang.org/x/sys",
 	"client/worktree":      "cas manifest merkle golang.org/x/sys golang.org/x/sync",
-	"client/state":         "cas golang.org/x/sys",
-	"client":               "cas cas/chunker manifest merkle server/api client/reconcile client/replica client/worktree client/state golang.org/x/sync",
+	"client":               "cas cas/chunker manifest merkle server/api client/reconcile client/replica client/worktree golang.org/x/sync",
 	"client/remote":        "cas manifest server/api",
 	"cmd/dfs":              "cas client client/remote server server/api server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb",
-	"bench":                "cas cas/badgerstore cas/chunker manifest merkle client client/remote server server/api server/hub golang.org/x/sys",
 }
 
 // printers are the packages that may print.

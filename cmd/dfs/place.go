@@ -69,6 +69,7 @@ type dialer struct {
 	wait   time.Duration
 	notice func(format string, args ...any)
 	bound  bool // dir is a replica already
+	given  bool // the location is the flag's, not the recorded one
 	create bool // a local repository may be made for a new replica
 	dryRun bool
 }
@@ -97,6 +98,8 @@ func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error)
 func (d *dialer) check(location string) error {
 	_, err := os.Stat(location)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.bound && d.given:
+		return &client.BrakeError{Message: fmt.Sprintf("no repository at %s; the hub of %s is elsewhere", location, d.dir)}
 	case errors.Is(err, fs.ErrNotExist) && d.bound:
 		return fmt.Errorf("%w: no repository at %s", remote.ErrUnreachable, location)
 	case errors.Is(err, fs.ErrNotExist) && !d.create:

@@ -79,18 +79,18 @@ func (a *app) help(root *cobra.Command) *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}, func(_ context.Context, args []string) (int, error) {
-		for _, name := range args {
-			for _, c := range root.Commands() {
-				if c.Name() == name {
-					c.InitDefaultHelpFlag()
-					a.printHelp(c, nil)
-					return exitDone, nil
-				}
-			}
-			return 0, unknown(root, name)
+		if len(args) == 0 {
+			a.printHelp(root, nil)
+			return exitDone, nil
 		}
-		a.printHelp(root, nil)
-		return exitDone, nil
+		for _, c := range root.Commands() {
+			if c.Name() == args[0] {
+				c.InitDefaultHelpFlag()
+				a.printHelp(c, nil)
+				return exitDone, nil
+			}
+		}
+		return 0, unknown(root, args[0])
 	})
 }
 

@@ -245,13 +245,13 @@ func matchFields(object map[string]any, fields []string) error {
 				return fmt.Errorf("no field %s", name)
 			}
 		}
-		got, ok := value.(string)
-		if !ok {
-			b, err := json.Marshal(value)
-			if err != nil {
-				return err
-			}
-			got = string(b)
+		b, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		got := string(b)
+		if _, ok := value.(string); ok {
+			got = got[1 : len(got)-1]
 		}
 		if !matchValue(got, want) {
 			return fmt.Errorf("%s is %q, want %q", name, got, want)
@@ -342,7 +342,7 @@ func stall(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	target, err := url.Parse(ts.Getenv("HUB"))
 	ts.Check(err)
-	st := &stalled{suffix: args[1], reached: make(chan struct{}), proxy: httputil.NewSingleHostReverseProxy(target)}
+	st := &stalled{suffix: args[1], proxy: httputil.NewSingleHostReverseProxy(target)}
 	srv := &http.Server{Handler: st}
 	go srv.Serve(ln)
 	ts.Defer(func() { srv.Close() })
@@ -351,10 +351,28 @@ func stall(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 type stalled struct {
-	suffix  string
-	once    sync.Once
-	reached chan struct{}
-	proxy   http.Handler
+	suffix string
+	proxy  http.Handler
+
+	mu      sync.Mutex
+	reached chan struct{} // closed by the next request that hangs
+}
+
+// next returns a channel that is closed when the next request hangs.
+func (s *stalled) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reached = make(chan struct{})
+	return s.reached
+}
+
+func (s *stalled) hang() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reached != nil {
+		close(s.reached)
+		s.reached = nil
+	}
 }
 
 func (s *stalled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -362,7 +380,7 @@ func (s *stalled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.proxy.ServeHTTP(w, r)
 		return
 	}
-	s.once.Do(func() { close(s.reached) })
+	s.hang()
 	io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
@@ -392,11 +410,12 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
 	cmd.Stdout, cmd.Stderr = &out, &out
+	reached := hung.next()
 	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
-	case <-hung.reached:
+	case <-reached:
 	case err := <-ended:
 		ts.Fatalf("%v ended before it came to the stall: %v\n%s", command, err, out.Bytes())
 	}

@@ -79,7 +79,7 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 	if cfg.Host, err = os.Hostname(); err != nil {
 		return client.Config{}, err
 	}
-	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, create: create, dryRun: flags.dryRun}
+	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, dryRun: flags.dryRun}
 	cfg.Dial = d.dial
 	return cfg, nil
 }
@@ -137,7 +137,10 @@ func summaryText(s *client.Summary, problems int64) string {
 	case s.Conflicts > 0 || problems > 0:
 		b.WriteString(done + " nothing")
 	default:
-		fmt.Fprintf(&b, "%s: no file differs, %s checked", done, count(s.FilesScanned, "file"))
+		b.WriteString(done + ": no file differs")
+		if s.FilesScanned > 0 {
+			fmt.Fprintf(&b, ", %s checked", count(s.FilesScanned, "file"))
+		}
 	}
 	fmt.Fprintf(&b, " in %s", seconds(s.DurationS))
 	if s.Conflicts > 0 {
@@ -150,7 +153,7 @@ func summaryText(s *client.Summary, problems int64) string {
 	if !s.Snapshot.IsZero() {
 		fmt.Fprintf(&b, " at snapshot %s", s.Snapshot.Short())
 	}
-	if s.Merged {
+	if s.Merged && changed > 0 {
 		b.WriteString(", merged with changes of others")
 	}
 	return b.String()
@@ -197,8 +200,8 @@ func countsText(c client.Counts, moved int64) string {
 
 // detailText is the line that -v adds.
 func detailText(s *client.Summary) string {
-	return fmt.Sprintf("  hub %s; %s (%s) scanned, %s (%s) read; %s new of %s; %s skipped; %s with %s, sent %s, received %s",
+	return fmt.Sprintf("  hub %s; %s (%s) scanned, %s (%s) read; %s new of %s; %s skipped; %s, %s repeated, sent %s, received %s",
 		quoted(s.Hub), count(s.FilesScanned, "file"), size(s.BytesScanned), number(s.FilesHashed), size(s.BytesHashed),
 		count(s.ChunksNew, "chunk"), size(s.BytesNew), number(s.Skipped),
-		count(s.Requests, "request"), count(s.Retries, "repetition"), size(s.BytesSent), size(s.BytesReceived))
+		count(s.Requests, "request"), number(s.Retries), size(s.BytesSent), size(s.BytesReceived))
 }
