@@ -548,3 +548,20 @@ func TestStoreSource(t *testing.T) {
 		t.Errorf("a stranger's walk: %v", err)
 	}
 }
+
+func TestDiffReadsBothTreesInOneCall(t *testing.T) {
+	t.Parallel()
+	mem := newMemory()
+	old := build(t, targetBits, fileModel(50000), mem)
+	new, err := Edit(ctx, mem, old, seq([]Change{{Path: filePath(33333), New: []byte(fileValue(-1))}}), mem.put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.reset()
+	if cs, err := collect(Diff(ctx, mem, old, new)); len(cs) != 1 || err != nil {
+		t.Fatalf("%d changes, %v", len(cs), err)
+	}
+	if mem.calls != 3 || len(mem.reads) != 6 {
+		t.Errorf("%d nodes read in %d calls, want two a level of 3 and a call a level", len(mem.reads), mem.calls)
+	}
+}

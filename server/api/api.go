@@ -177,7 +177,8 @@ type Change struct {
 
 // DiffRequest is part number Part, from 0, of a session's edits. Within a part
 // and from each part to the next paths ascend (merkle.Compare), one edit a path. Ask
-// names further blobs to look up: pieces of a file that is not finished yet.
+// names further blobs to look up: pieces of a file that is not finished yet. A
+// request that has Ask and no edits stages an empty part, unless the part is there.
 type DiffRequest struct {
 	Session SessionID
 	Part    int

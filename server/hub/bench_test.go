@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"testing"
 
 	"dfs/cas"
@@ -65,25 +64,15 @@ func BenchmarkFirstPush(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			h := open(b, b.TempDir(), Options{})
 			list, blobs := benchEdits(n)
-			var peak uint64
 			for b.Loop() {
 				b.StopTimer()
 				req := stageAll(b, h, newBenchVolume(b, h), list, blobs)
-				runtime.GC()
-				var before runtime.MemStats
-				runtime.ReadMemStats(&before)
 				b.StartTimer()
 				if _, err := h.Commit(context.Background(), req); err != nil {
 					b.Fatal(err)
 				}
-				b.StopTimer()
-				var after runtime.MemStats
-				runtime.ReadMemStats(&after)
-				peak = max(peak, after.HeapSys-min(after.HeapSys, before.HeapSys))
-				b.StartTimer()
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "edits/s")
-			b.ReportMetric(float64(peak)/(1<<20), "MiB-grown")
 		})
 	}
 }

@@ -54,8 +54,13 @@ type treeCase struct {
 	conflicts, kept    []string
 }
 
+// treeCases are the rows of the tree rule.
 func treeCases() []treeCase {
-	d, d2, x, y := dir(0o700, 1), dir(0o700, 9), link("x"), link("y")
+	return slices.Concat(restoreCases(), keepCases(), conflictCases())
+}
+
+func restoreCases() []treeCase {
+	d, x, y := dir(0o700, 1), link("x"), link("y")
 	child := empty(7)
 	return []treeCase{
 		{name: "create below a directory deleted there restores it",
@@ -73,6 +78,12 @@ func treeCases() []treeCase {
 		{name: "edit below a deleted directory restores both",
 			base: edits{"d": d, "d/f": x}, theirs: edits{"d": nil, "d/f": nil}, ours: edits{"d/f": y},
 			want: edits{"d": d, "d/f": y}},
+	}
+}
+
+func keepCases() []treeCase {
+	d, d2, x, y := dir(0o700, 1), dir(0o700, 9), link("x"), link("y")
+	return []treeCase{
 		{name: "delete of a directory with something new keeps it",
 			base: edits{"d": d, "d/f": x}, theirs: edits{"d/g": y}, ours: edits{"d": nil, "d/f": nil},
 			want: edits{"d": d, "d/g": y}, kept: []string{"d"}},
@@ -104,6 +115,12 @@ func treeCases() []treeCase {
 			want: edits{"f": y}},
 		{name: "delete meets delete",
 			base: edits{"f": x}, theirs: edits{"f": nil}, ours: edits{"f": nil}, want: edits{}},
+	}
+}
+
+func conflictCases() []treeCase {
+	d, d2, x, y := dir(0o700, 1), dir(0o700, 9), link("x"), link("y")
+	return []treeCase{
 		{name: "both edit",
 			base: edits{"f": x}, theirs: edits{"f": y}, ours: edits{"f": link("z")},
 			want: edits{"f": y}, conflicts: []string{"f"}},

@@ -95,7 +95,7 @@ func (c *client) pull(ctx context.Context) error {
 	return err
 }
 
-// edit is one wish of a test: content "" deletes.
+// edits are what a test wants paths to be; nil is absent.
 type edits map[string]*manifest.Manifest
 
 // build returns the edits in order, with their bases.

@@ -194,7 +194,7 @@ func (h *Hub) putSnapshot(ctx context.Context, s *manifest.Snapshot) (api.Head, 
 	return api.Head{Snapshot: blob.ID(), Seq: s.Seq, Root: s.Root}, nil
 }
 
-// find returns a snapshot of the volume; the zero ID is the head.
+// findSnapshot returns a snapshot of the volume; the zero ID is the head.
 func (h *Hub) findSnapshot(v *volume, id cas.ID) (api.Head, error) {
 	if id.IsZero() {
 		return h.headOf(v), nil

@@ -1,0 +1,71 @@
+// Package hub is the server side of dfs: volumes, sessions, commits, conflicts
+// and history, in one process. [Hub] implements [api.Hub] on a [cas.Store] and a
+// small database of metadata. The HTTP server is a shell around it.
+//
+// # Repository
+//
+// A repository is a directory:
+//
+//	repository   {"format":1,"hub_id":"…"}, written first and never changed
+//	lock         locked while the repository is open
+//	holder       process number and command line of who locked it last
+//	blobs/       the store of blobs, see package badgerstore
+//	meta/        the metadata: a Badger without a value log, SyncWrites on
+//
+// Every transaction of the metadata is durable when it returns: Badger syncs
+// its log, and this package the directory when a file came. After an I/O error
+// the hub writes nothing more until it is opened again, and reads go on.
+//
+// # Metadata, format 1
+//
+//	volume   = "v" volume                 {"name", "head": {"snapshot", "seq", "root"}}
+//	snapshot = "s" volume id              a snapshot of the volume: {"snapshot", "seq", "root"}
+//	number   = "q" volume u64             the ID of the volume's snapshot with that number
+//	slot     = "r" replica volume         the pair's last session: {"session", "run", "client",
+//	                                      "command", "seen", "state", "answers": commit keys}
+//	part     = "p" session u32 u16        a slice of a staged part: together an api.DiffRequest
+//	answer   = "a" key u16                a slice of the answer to the commit with that key
+//	conflict = "c" volume id              an api.Conflict, open or settled
+//	open     = "o" volume id              %x01: that conflict is open
+//
+//	volume, replica, session, key         16 bytes
+//	id                                    32 bytes
+//	u16, u32, u64                         big-endian numbers, of slices, parts and snapshots
+//
+// Records in braces are JSON, the others the binary forms of package api. Long
+// values are cut into slices of 512 KiB. The slices of an answer hold session, u32
+// length, api.CommitAnswer of that length; slices after that end do not count.
+// Example: volume 00…01, named docs, with its first snapshot, has the key and value
+//
+//	76 00000000000000000000000000000001
+//	{"name":"docs","head":{"snapshot":"…64 digits…","seq":1,"root":"…64 digits…"}}
+//
+// and the first slice of part 0 of session 00…03 has the key
+//
+//	70 00000000000000000000000000000003 00000000 0000
+//
+// # Commit
+//
+// A commit goes over the edits twice, one part in memory at a time. First it
+// decides about each edit: one that is based on the head's version is applied, one
+// that is there already is none, and the rest is [api.Merge]'s, given the manifest
+// of a tree that the replica has seen. Then the tree is kept a tree:
+//
+//   - A new entry below a directory that is not there restores the directory: as the
+//     replica saw it, else with mode 0755 and the entry's mtime.
+//   - A deleted directory below which anything stays is kept.
+//   - A directory that becomes something else while anything stays below it is a conflict.
+//   - An entry below what is no directory is a conflict.
+//
+// Then the edits are made, and written in this order: chunks and pages (mostly there
+// already), nodes, snapshot, a barrier of the store, and one transaction of the
+// metadata with head, snapshot, answer, conflicts, and the end of the session. What
+// would make it too large goes into transactions of its own, conflicts that open and the
+// answer's body before it, settled conflicts and the deletion of parts after it: cut
+// short, they leave an answer that does not count, or what the repeated
+// commit writes again.
+//
+// A page is stored only after a barrier has made all that it names durable. So a
+// page that is there is whole at any time, and a commit looks no deeper than
+// what its edits name.
+package hub
