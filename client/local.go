@@ -76,6 +76,14 @@ func (r *run) scan(ctx context.Context, dark *shadows) iter.Seq2[worktree.Entry,
 			dark.add(path)
 			r.skip(path)
 		},
+		Temp: func(path string) {
+			if r.command == "status" {
+				return
+			}
+			if err := r.root.SetAside(path); err != nil {
+				r.problem(path, err)
+			}
+		},
 		Problem: func(p worktree.Problem) {
 			dark.add(p.Path)
 			r.problem(p.Path, p.Err)

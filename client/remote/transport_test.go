@@ -1,12 +1,17 @@
 package remote
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"dfs/cas"
 )
 
 // TestHTTP1Only asks a server that offers HTTP/2.
@@ -41,4 +46,70 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("pause %d: %v", n, d)
 		}
 	}
+}
+
+// TestWritingKeepsReadingAlive writes for twice the stall time while a read waits.
+func TestWritingKeepsReadingAlive(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	raw, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	peer, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	const stall = 500 * time.Millisecond
+	c := &conn{raw, new(traffic), stall}
+	read := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		read <- err
+	}()
+	tick := time.NewTicker(stall / 20)
+	defer tick.Stop()
+	for range 40 {
+		<-tick.C
+		if _, err := c.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := peer.Write([]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPayloadIsReplayed(t *testing.T) {
+	p := framesPayload([]byte("message"), []cas.Blob{cas.Seal(cas.Chunk, []byte("a")), cas.Seal(cas.Chunk, nil)})
+	first, second := p.reader(), p.reader()
+	a, err := io.ReadAll(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(second)
+	if err != nil || !bytes.Equal(a, b) || int64(len(a)) != p.size {
+		t.Errorf("%d and %d bytes of %d, %v", len(a), len(b), p.size, err)
+	}
+	free := make(chan bool)
+	go func() {
+		p.wait()
+		free <- true
+	}()
+	_, _ = first.Close(), first.Close() // the transport may close twice
+	select {
+	case <-free:
+		t.Error("free with a reader open")
+	case <-time.After(10 * time.Millisecond):
+	}
+	_ = second.Close()
+	<-free
 }

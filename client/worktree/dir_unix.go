@@ -207,6 +207,9 @@ func (d dir) rmdir(name string) error {
 
 func (d dir) rename(old, name string) error { return unix.Renameat(d.fd, old, d.fd, name) }
 
+// moveTo moves an entry into another directory, under the same name.
+func (d dir) moveTo(name string, to dir) error { return unix.Renameat(d.fd, name, to.fd, name) }
+
 // renameNew renames old to name where nothing stands; else os.ErrExist.
 func (d dir) renameNew(old, name string) error {
 	err := renameNoReplace(d.fd, old, name)

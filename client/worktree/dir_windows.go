@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -184,6 +185,11 @@ func (d dir) rmdir(name string) error {
 }
 
 func (d dir) rename(old, name string) error { return d.root.Rename(old, name) }
+
+// moveTo moves an entry into another directory, under the same name.
+func (d dir) moveTo(name string, to dir) error {
+	return os.Rename(filepath.Join(d.root.Name(), name), filepath.Join(to.root.Name(), name))
+}
 
 // renameNew renames old to name where nothing stands; else os.ErrExist.
 func (d dir) renameNew(old, name string) error {

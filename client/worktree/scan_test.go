@@ -161,12 +161,15 @@ func TestScanLeavesOut(t *testing.T) {
 			t.Errorf("temps = %q, problems = %q", f.temps, f.problems)
 		}
 	}
-	must(t, r.RemoveTemp(temp))
+	must(t, r.SetAside(temp))
 	if f := scan(t, r, 1); len(f.temps) > 0 {
-		t.Errorf("temps after removal: %q", f.temps)
+		t.Errorf("temps after SetAside: %q", f.temps)
 	}
-	if err := r.RemoveTemp("other/.dfs2"); !errors.Is(err, ErrChanged) {
-		t.Errorf("RemoveTemp of another file: %v", err)
+	if _, err := os.Lstat(filepath.Join(dir, ".dfs", "aside", temp)); err != nil {
+		t.Errorf("what was set aside: %v", err)
+	}
+	if err := r.SetAside("other/.dfs2"); !errors.Is(err, ErrChanged) {
+		t.Errorf("SetAside of another file: %v", err)
 	}
 }
 

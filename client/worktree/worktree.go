@@ -55,6 +55,7 @@ import (
 
 const (
 	stateName   = ".dfs"
+	asideName   = "aside"
 	tempPrefix  = ".dfs-tmp-"
 	keptInfix   = ".dfs-kept-"
 	maxPath     = 4095 // bytes of a path, the limit of the tree
@@ -191,9 +192,12 @@ func (r *Root) Probe() (manifest.Time, error) {
 	return t, nil
 }
 
-// RemoveTemp removes the temporary file at path, which a scan has named to
-// [ScanOptions.Temp] and which an interrupted run left. The caller holds the lock.
-func (r *Root) RemoveTemp(path string) error {
+// SetAside moves the temporary file at path, which a scan has named to
+// [ScanOptions.Temp] and which an interrupted run left, into the directory
+// aside of the state directory. It is not removed: a run that is killed between
+// an exchange and the look at what came out leaves a user's edit under such a
+// name. The caller holds the lock.
+func (r *Root) SetAside(path string) error {
 	parent, name := split(path)
 	if !isTemp(name) {
 		return ErrChanged
@@ -203,7 +207,20 @@ func (r *Root) RemoveTemp(path string) error {
 		return err
 	}
 	defer d.close()
-	return d.unlink(name)
+	state, err := r.dir.sub(stateName)
+	if err != nil {
+		return err
+	}
+	defer state.close()
+	if err := state.mkdir(asideName); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	aside, err := state.sub(asideName)
+	if err != nil {
+		return err
+	}
+	defer aside.close()
+	return d.moveTo(name, aside)
 }
 
 // Stat returns what stands at path now. A special file has Kind 0.
