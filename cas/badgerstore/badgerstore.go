@@ -23,10 +23,15 @@
 //
 // The directory also holds the file STORE, which is locked while the store is open:
 //
-//	STORE     = "dfs-cas1" watermark clean crc32c    21 bytes
+//	STORE     = "dfs-cas1" watermark table clean crc32c    29 bytes
 //	watermark = all commits up to this timestamp are durable; 8 bytes, big-endian
+//	table     = Options.MemTable, as in force; 8 bytes, big-endian
 //	clean     = 01 when the store was closed in order, else 00
 //	crc32c    = Castagnoli CRC of all before it; 4 bytes, big-endian
+//
+// Closed in order after its commit 5, the store of the example has a STORE of
+//
+//	6466732d63617331 0000000000000005 0000000001000000 01 46def77a
 //
 // A STORE that does not match its checksum counts as watermark 0, not clean.
 // One that begins with another digit was made by another release and is refused.
@@ -85,8 +90,9 @@ type Options struct {
 	Reserve int64
 
 	// MemTable is the size in bytes of the table that gathers keys in memory
-	// before they go to disk: 0 means 32 MiB, the least is 1 MiB. The store
-	// uses up to five times as much memory.
+	// before they go to disk: 0 means 16 MiB, the least is 1 MiB. The store
+	// uses some eight times as much memory under load. After anything but a
+	// Close in order, it is not made smaller than it was.
 	MemTable int64
 
 	// LogFile is the size in bytes from which a value log is followed by the
@@ -95,15 +101,19 @@ type Options struct {
 }
 
 const (
-	defaultMemTable = 32 << 20
+	defaultMemTable = 16 << 20
 	defaultLogFile  = 256 << 20
 	minFile         = 1 << 20
 
-	// valueThreshold is the size from which values live in the value log.
-	valueThreshold = 1 << 10
-	indexCache     = 64 << 20
-	memTables      = 2 // full ones that wait to be written out
-	compactors     = 2
+	// Values from this size on live in the value log. Smaller ones are copied
+	// by each compaction; a pointer to a larger one costs a look-up.
+	valueThreshold = 128
+
+	memTables  = 2 // full ones that wait to be written out
+	compactors = 2
+	tableFile  = 8 << 20  // Badger needs 3 MiB and twice this to write a table
+	levelZero  = 10       // tables that start a compaction; writes wait for twice as many
+	indexCache = 64 << 20 // without a bound, Badger keeps all indexes in memory
 )
 
 // Store is a [cas.Store] in a directory. It is safe for concurrent use.
@@ -138,13 +148,14 @@ func open(dir string, opts Options, fsync func(*os.File) error) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
-	state, err := openState(filepath.Join(dir, stateName))
+	state, err := openState(filepath.Join(dir, stateName), opts.MemTable)
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("store %s: %w%s", dir, err, holder(dir))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
+	opts.MemTable = state.table
 	s := &Store{state: state, failure: new(failure), space: newSpace(dir, opts)}
 	s.buffers.New = func() any { return new(buffers) }
 	if err := s.openBadger(dir, opts, fsync); err != nil {
@@ -186,10 +197,10 @@ func holder(dir string) string {
 }
 
 func (s *Store) openBadger(dir string, opts Options, fsync func(*os.File) error) error {
-	if err := prepare(dir, s.state.clean); err != nil {
+	if err := prepare(dir, s.state.found.clean); err != nil {
 		return err
 	}
-	logs, err := openLogs(dir, s.state.clean, fsync)
+	logs, err := openLogs(dir, s.state.found.clean, fsync)
 	if err != nil {
 		return err
 	}
@@ -203,7 +214,7 @@ func (s *Store) openBadger(dir string, opts Options, fsync func(*os.File) error)
 		lsm:   db.MaxBatchSize() / 2,
 		count: db.MaxBatchCount() / 2,
 	}
-	s.lastTs = max(db.MaxVersion(), s.state.watermark)
+	s.lastTs = max(db.MaxVersion(), s.state.found.watermark)
 	s.applied.Store(s.lastTs)
 	return nil
 }
@@ -218,6 +229,9 @@ func badgerOptions(dir string, opts Options, failed *failure) badger.Options {
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(opts.LogFile).
 		WithMemTableSize(opts.MemTable).
+		WithBaseTableSize(tableFile).
+		WithNumLevelZeroTables(levelZero).
+		WithNumLevelZeroTablesStall(2 * levelZero).
 		WithNumMemtables(memTables).
 		WithNumCompactors(compactors).
 		WithCompression(options.None).

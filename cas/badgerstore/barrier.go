@@ -111,14 +111,14 @@ func openLogs(path string, clean bool, fsync func(*os.File) error) (*logSet, err
 	return l, nil
 }
 
-// wrote counts bytes written, and from time to time looks for new logs.
-func (l *logSet) wrote(bytes int64) error {
+// wrote counts bytes written, and from time to time looks for new logs. When
+// that fails, sync finds them, or the reason why not.
+func (l *logSet) wrote(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.unseen += bytes; l.unseen < watchEvery {
-		return nil
+	if l.unseen += bytes; l.unseen >= watchEvery {
+		_ = l.discover()
 	}
-	return l.discover()
 }
 
 // discover opens the logs that are new.

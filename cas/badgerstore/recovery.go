@@ -14,19 +14,19 @@ import (
 
 // recover establishes, after Badger is open, that all blobs are whole.
 func (s *Store) recover() error {
-	if newest := s.db.MaxVersion(); newest < s.state.watermark {
+	if newest := s.db.MaxVersion(); newest < s.state.found.watermark {
 		return fmt.Errorf("commits up to %d were durable, but a log ends at %d: its files are damaged or incomplete",
-			s.state.watermark, newest)
+			s.state.found.watermark, newest)
 	}
 	if err := s.failure.err(); err != nil {
 		return err
 	}
-	if s.state.clean {
+	if s.state.found.clean {
 		s.synced.Store(s.applied.Load())
 		return nil
 	}
-	s.synced.Store(s.state.watermark)
-	damaged, err := s.damaged(s.state.watermark)
+	s.synced.Store(s.state.found.watermark)
+	damaged, err := s.damaged(s.state.found.watermark)
 	if err != nil {
 		return err
 	}

@@ -13,27 +13,35 @@ import (
 const (
 	stateName  = "STORE"
 	stateMagic = "dfs-cas1"
-	stateSize  = len(stateMagic) + 8 + 1 + 4
+	stateSize  = len(stateMagic) + 8 + 8 + 1 + 4
 )
 
 // stateFile is the file STORE: the lock, and what is known to be durable. It is
 // never synced: what a power cut leaves of it is either true or fails its checksum.
 type stateFile struct {
-	watermark uint64 // as found
-	clean     bool   // as found
+	found state
+	table int64 // for this Open
 
 	mu   sync.Mutex
 	file *os.File
 }
 
+// state is what the file says.
+type state struct {
+	watermark uint64 // all commits up to this timestamp are durable
+	table     int64  // size of the tables
+	clean     bool   // closed in order
+}
+
 // openState locks the file, creating it when it is not there, reads it, and marks
-// it as not clean.
-func openState(path string) (*stateFile, error) {
+// it as not clean. Logs that were not closed in order fit only into tables of the
+// size they were made for, or larger ones.
+func openState(path string, table int64) (*stateFile, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	s := &stateFile{file: file}
+	s := &stateFile{file: file, table: table}
 	if err := s.begin(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -49,24 +57,32 @@ func (s *stateFile) begin() error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if s.watermark, s.clean, err = parseState(buf[:n]); err != nil {
+	if s.found, err = parseState(buf[:n]); err != nil {
 		return err
 	}
-	return s.write(s.watermark, false)
+	if !s.found.clean {
+		s.table = max(s.table, s.found.table)
+	}
+	return s.write(s.found.watermark, false)
 }
 
-func parseState(buf []byte) (watermark uint64, clean bool, err error) {
+// parseState returns the zero state for a file that is empty or damaged.
+func parseState(buf []byte) (state, error) {
 	magic := len(stateMagic)
 	if len(buf) < stateSize {
-		return 0, false, nil
+		return state{}, nil
 	}
 	if string(buf[:magic-1]) == stateMagic[:magic-1] && buf[magic-1] != stateMagic[magic-1] {
-		return 0, false, fmt.Errorf("%s: format %q is of another release", stateName, buf[:magic])
+		return state{}, fmt.Errorf("%s: format %q is of another release", stateName, buf[:magic])
 	}
 	if binary.BigEndian.Uint32(buf[stateSize-4:]) != stateSum(buf[:stateSize-4]) || string(buf[:magic]) != stateMagic {
-		return 0, false, nil
+		return state{}, nil
 	}
-	return binary.BigEndian.Uint64(buf[magic:]), buf[stateSize-5] == 1, nil
+	return state{
+		watermark: binary.BigEndian.Uint64(buf[magic:]),
+		table:     int64(binary.BigEndian.Uint64(buf[magic+8:])),
+		clean:     buf[magic+16] == 1,
+	}, nil
 }
 
 func stateSum(body []byte) uint32 {
@@ -76,6 +92,7 @@ func stateSum(body []byte) uint32 {
 func (s *stateFile) write(watermark uint64, clean bool) error {
 	buf := append(make([]byte, 0, stateSize), stateMagic...)
 	buf = binary.BigEndian.AppendUint64(buf, watermark)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(s.table))
 	if clean {
 		buf = append(buf, 1)
 	} else {

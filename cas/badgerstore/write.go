@@ -75,9 +75,7 @@ func (s *Store) write(ctx context.Context, pairs []pair) error {
 
 // wrote follows up on bytes that were written.
 func (s *Store) wrote(bytes int64) {
-	if err := s.logs.wrote(bytes); err != nil {
-		_ = s.failure.set(err) // for the next write and the barrier
-	}
+	s.logs.wrote(bytes)
 	if s.unsynced.Add(bytes) > autoBarrier {
 		s.unsynced.Store(0)
 		s.barriers.join(s.sync)

@@ -337,7 +337,7 @@ func testCancelled(t *testing.T, s cas.Store) {
 // by count and by bytes.
 func testManyBlobs(t *testing.T, s cas.Store) {
 	var blobs []cas.Blob
-	for i := range 20000 {
+	for i := range 8000 {
 		size := 16 + i%900
 		if i%100 == 0 {
 			size = 100 << 10
