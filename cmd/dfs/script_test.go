@@ -119,6 +119,7 @@ func startHub(path string, env []string, args ...string) (*running, error) {
 	first, err := lines.ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
+		s.cmd.Process.Kill()
 		rest, _ := io.ReadAll(lines)
 		return nil, fmt.Errorf("serve printed %q %q, then %v", first, rest, s.cmd.Wait())
 	}
