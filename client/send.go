@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	batchBytes = 2 << 20 // plain bytes of a batch of blobs; with inFlight the most that a kill costs
-	batchEdits = 4096    // edits of a batch
-	batchPart  = 1 << 20 // bytes of a batch's edits, about
-	inFlight   = 4       // batches that are asked about and sent at once
-	maxKnown   = 1 << 18 // blobs that a sender remembers as handled
+	batchBytes = 2 << 20   // plain bytes of a batch of blobs; with inFlight the most that a kill costs
+	batchEdits = 4096      // edits of a batch
+	batchPart  = 1 << 20   // bytes of a batch's edits, about
+	worthPart  = 256 << 10 // bytes of edits, about, from which they go with a batch: the hub syncs each part to disk
+	inFlight   = 4         // batches that are asked about and sent at once
+	maxKnown   = 1 << 18   // blobs that a sender remembers as handled
 )
 
 // piece is a blob on its way to the hub: in memory, or to be read again from a
@@ -47,16 +48,17 @@ type sender struct {
 	ctx    context.Context // of the group
 	mu     sync.Mutex
 	batch  *batch
+	edits  []api.Edit // that no batch has yet
+	weight int        // bytes of them, about
 	known  map[cas.Ref]struct{}
 	parts  int
 	stored chan struct{} // closed when all batches so far are stored
 }
 
-// batch is one part of the session with its blobs.
+// batch is some blobs and perhaps a part of the session.
 type batch struct {
-	part   int
+	part   int // the number of its part, if it has edits
 	edits  []api.Edit
-	weight int // bytes of the edits, about
 	blobs  []piece
 	bytes  int
 	before chan struct{} // closed when all earlier batches are stored
@@ -92,29 +94,33 @@ func (s *sender) blob(p piece) error {
 func (s *sender) edit(e api.Edit) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batch.edits = append(s.batch.edits, e)
-	s.batch.weight += 64 + len(e.Path)
+	s.edits = append(s.edits, e)
+	s.weight += 64 + len(e.Path)
 	if e.New != nil {
-		s.batch.weight += 64 + 48*len(e.New.Runs) + len(e.New.Target)
+		s.weight += 64 + 48*len(e.New.Runs) + len(e.New.Target)
 	}
 	return s.flushIfFull()
 }
 
 func (s *sender) flushIfFull() error {
 	b := s.batch
-	if b.bytes < batchBytes && len(b.blobs) < s.r.session.Limits.Blobs/2 && len(b.edits) < batchEdits && b.weight < batchPart {
+	if b.bytes < batchBytes && len(b.blobs) < s.r.session.Limits.Blobs/2 && len(s.edits) < batchEdits && s.weight < batchPart {
 		return nil
 	}
-	s.seal()
+	s.seal(s.weight >= worthPart || len(s.edits) >= batchEdits)
 	s.group.Go(func() error { return s.send(b) })
 	return s.ctx.Err()
 }
 
-// seal closes the batch being filled and starts the next.
-func (s *sender) seal() *batch {
+// seal closes the batch being filled, with the edits so far if it is to have a
+// part, and starts the next.
+func (s *sender) seal(part bool) *batch {
 	b := s.batch
 	b.part, b.before, b.stored = s.parts, s.stored, make(chan struct{})
-	s.parts++
+	if part {
+		b.edits, s.edits, s.weight = s.edits, nil, 0
+		s.parts++
+	}
 	s.stored = b.stored
 	s.batch = &batch{}
 	return b
@@ -123,7 +129,7 @@ func (s *sender) seal() *batch {
 // send stages a batch and sends what the hub lacks of its blobs: pages after the
 // chunks and pages before them, which they may name.
 func (s *sender) send(b *batch) error {
-	missing, err := s.ask(b, b.edits)
+	missing, err := s.ask(b)
 	if err != nil {
 		return err
 	}
@@ -157,17 +163,18 @@ func (s *sender) upload(blobs []cas.Blob) error {
 	return nil
 }
 
-// ask stages the edits as the batch's part and returns the blobs of the batch that the hub
-// lacks; the others are released.
-func (s *sender) ask(b *batch, edits []api.Edit) ([]piece, error) {
-	req := api.DiffRequest{Session: s.r.session.Session, Part: b.part, Edits: edits}
+// ask stages the batch's part, if any, and returns the blobs of the batch that the
+// hub lacks; the others are released.
+func (s *sender) ask(b *batch) ([]piece, error) {
+	req := api.DiffRequest{Session: s.r.session.Session, Part: b.part, Edits: b.edits}
+	names := api.EditNames(b.edits)
 	where := map[cas.Ref]int{} // ref → its first place in the request's names
-	for i, ref := range api.EditNames(edits) {
+	for i, ref := range names {
 		if _, ok := where[ref]; !ok {
 			where[ref] = i
 		}
 	}
-	named := len(api.EditNames(edits))
+	named := len(names)
 	for _, p := range b.blobs {
 		if _, ok := where[p.ref]; !ok {
 			where[p.ref] = named + len(req.Ask)
@@ -233,20 +240,22 @@ type remainder struct {
 // commit, which saves a small push its round trips.
 func (s *sender) finish() (remainder, error) {
 	rest := remainder{done: func() {}}
-	last := s.seal()
-	if last.part > 0 && len(last.edits) > 0 {
+	s.mu.Lock()
+	last := s.seal(s.parts > 0 && len(s.edits) > 0)
+	s.mu.Unlock()
+	if len(last.edits) > 0 {
 		s.group.Go(func() error { return s.send(last) })
-		return remainder{parts: last.part + 1, done: func() {}}, s.group.Wait()
+		return remainder{parts: s.parts, done: func() {}}, s.group.Wait()
 	}
 	if err := s.group.Wait(); err != nil {
 		return rest, err
 	}
-	rest.parts, rest.edits = last.part, last.edits
+	rest.parts, rest.edits = s.parts, s.edits
 	if len(last.blobs) == 0 {
 		return rest, nil
 	}
 	s.ctx = s.parent // the group's context ended with Wait
-	missing, err := s.ask(last, nil)
+	missing, err := s.ask(last)
 	if err != nil {
 		return rest, err
 	}

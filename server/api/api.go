@@ -102,8 +102,8 @@ type Volume struct {
 	Head Head         `json:"head"`
 }
 
-// Head names a volume's newest snapshot. Seq 0 with zero IDs... is never used:
-// a new volume has a first snapshot, of the empty tree, with Seq 1.
+// Head names a volume's newest snapshot. A new volume has one of the empty tree,
+// with Seq 1.
 type Head struct {
 	Snapshot cas.ID `json:"snapshot"`
 	Seq      uint64 `json:"seq"`
@@ -178,7 +178,7 @@ type Change struct {
 // DiffRequest is part number Part, from 0, of a session's edits. Within a part
 // and from each part to the next paths ascend (merkle.Compare), one edit a path. Ask
 // names further blobs to look up: pieces of a file that is not finished yet. A
-// request that has Ask and no edits stages an empty part, unless the part is there.
+// request that has Ask and no edits stages nothing.
 type DiffRequest struct {
 	Session SessionID
 	Part    int

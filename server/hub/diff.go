@@ -122,7 +122,7 @@ func (h *Hub) conflictsSoFar(ctx context.Context, s *session, v *volume, edits [
 }
 
 // stagePart keeps a part, durably, in place of the former of its number. A request that
-// only asks takes no part's place.
+// only asks stages nothing.
 func (h *Hub) stagePart(s *session, req *api.DiffRequest, raw []byte, lacking []bool) error {
 	s.stage.Lock()
 	defer s.stage.Unlock()
@@ -130,10 +130,10 @@ func (h *Hub) stagePart(s *session, req *api.DiffRequest, raw []byte, lacking []
 	if ended(rec.State) {
 		return refuse(api.ErrNoSession, "session %v has ended; start again", s.id)
 	}
-	old := s.part(req.Part)
-	if old != nil && len(req.Edits) == 0 && len(req.Ask) > 0 {
+	if len(req.Edits) == 0 && len(req.Ask) > 0 {
 		return nil
 	}
+	old := s.part(req.Part)
 	writes := slicesOf(partKey(s.id, req.Part), raw)
 	n := len(writes)
 	if old != nil {
