@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -41,6 +42,7 @@ type assembler struct {
 	placing  sync.RWMutex
 	mu       sync.Mutex // guards the following
 	problems []worktree.Problem
+	open     map[*output]struct{}      // with a temporary file that is not complete
 	paged    map[string][]manifest.Run // the runs of files whose manifests have pages, for the index
 }
 
@@ -71,7 +73,7 @@ type window struct {
 func newWindow() *window { return &window{parts: map[cas.ID][]part{}} }
 
 func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembler {
-	a := &assembler{r: r, apply: apply, parent: ctx, window: newWindow(), windows: make(chan *window), finished: make(chan *output, windowPieces), paged: map[string][]manifest.Run{}}
+	a := &assembler{r: r, apply: apply, parent: ctx, window: newWindow(), windows: make(chan *window), finished: make(chan *output, windowPieces), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
 	a.group, a.ctx = errgroup.WithContext(ctx)
 	a.locate = sync.OnceValues(func() (*localChunks, error) { return findLocal(r) })
 	for range fetchers {
@@ -180,10 +182,13 @@ func (a *assembler) fetch(w *window) error {
 func (a *assembler) write(parts []part, data []byte) error {
 	for _, p := range parts {
 		a.placing.RLock()
-		if err := p.out.write(a.apply, p, data); err != nil {
+		if err := a.writePart(p, data); err != nil {
 			p.out.fail(err)
 		}
 		a.placing.RUnlock()
+		if err := a.apply.Err(); err != nil {
+			return fmt.Errorf("%q: %w", p.out.path, err)
+		}
 		a.r.meter.bytesApplied.Add(int64(p.run.Bytes()))
 		a.r.meter.tick()
 		if err := a.done(p.out); err != nil {
@@ -193,11 +198,11 @@ func (a *assembler) write(parts []part, data []byte) error {
 	return nil
 }
 
-func (o *output) write(apply *worktree.Applier, p part, data []byte) error {
+func (a *assembler) writePart(p part, data []byte) error {
 	if len(data) != int(p.run.Size) {
 		return &cas.CorruptError{Ref: cas.Ref{Kind: cas.Chunk, ID: p.run.ID}, Detail: "has another size than the manifest says"}
 	}
-	temp, err := o.open(apply)
+	temp, err := a.temp(p.out)
 	if err != nil {
 		return err
 	}
@@ -209,12 +214,16 @@ func (o *output) write(apply *worktree.Applier, p part, data []byte) error {
 	return nil
 }
 
-// open makes the file's temporary file when that is not there yet.
-func (o *output) open(apply *worktree.Applier) (*worktree.Temp, error) {
+// temp makes the temporary file of o when that is not there yet.
+func (a *assembler) temp(o *output) (*worktree.Temp, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.temp == nil && o.err == nil {
-		o.temp, o.err = apply.File(o.path, o.m, o.entry)
+		if o.temp, o.err = a.apply.File(o.path, o.m, o.entry); o.err == nil {
+			a.mu.Lock()
+			a.open[o] = struct{}{}
+			a.mu.Unlock()
+		}
 	}
 	return o.temp, o.err
 }
@@ -250,6 +259,9 @@ func (a *assembler) wait(err error) error {
 	gerr := a.group.Wait()
 	close(a.finished)
 	ferr := a.flusher.Wait()
+	for out := range a.open { // not complete, after an error
+		out.temp.Abort()
+	}
 	if err == nil || errors.Is(err, context.Canceled) && gerr != nil {
 		err = gerr
 	}
@@ -284,7 +296,10 @@ func (a *assembler) flush() error {
 
 // queue hands a complete file to the applier.
 func (a *assembler) queue(out *output) bool {
-	temp, err := out.open(a.apply)
+	temp, err := a.temp(out)
+	a.mu.Lock()
+	delete(a.open, out)
+	a.mu.Unlock()
 	if err == nil {
 		if err = temp.Done(); err == nil {
 			return true

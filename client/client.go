@@ -182,10 +182,3 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string { return fmt.Sprintf("%s is in use by %s", e.What, e.Holder) }
-
-// To be provided by this package:
-//
-//	func Push(ctx context.Context, cfg Config) (*Result, error)   // a partial *Result may come with an error
-//	func Pull(ctx context.Context, cfg Config) (*Result, error)
-//	func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) error) (*Status, error)
-//	func HubOf(dir string) (location string, ok bool, err error)  // the recorded hub of a replica

@@ -20,6 +20,7 @@ type clock struct {
 	root *worktree.Root
 	mu   sync.Mutex
 	now  manifest.Time
+	late manifest.Time // a ctime that the clock did not reach; zero: none
 }
 
 // settle returns once the file system's clock is past e's ctime, or
@@ -28,7 +29,8 @@ func (c *clock) settle(e worktree.Entry) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range settleSteps {
-		if e.Ctime.Compare(c.now) < 0 {
+		ahead := c.late != manifest.Time{} && e.Ctime.Compare(c.late) >= 0
+		if ahead || e.Ctime.Compare(c.now) < 0 {
 			return nil
 		}
 		if i > 0 {
@@ -38,6 +40,7 @@ func (c *clock) settle(e worktree.Entry) (err error) {
 			return err
 		}
 	}
+	c.late = e.Ctime
 	return nil
 }
 

@@ -46,8 +46,9 @@ type bigJob struct {
 	slabs slabWriter
 }
 
-func newHasher(r *run, out func(piece) error) *hasher {
-	h := &hasher{r: r, slabs: newSlabPool(), workers: r.cfg.Jobs, out: out}
+// newHasher returns a hasher; flush makes whoever takes the pieces let go of what it can.
+func newHasher(r *run, out func(piece) error, flush func()) *hasher {
+	h := &hasher{r: r, slabs: newSlabPool(r.cfg.Jobs, flush), workers: r.cfg.Jobs, out: out}
 	h.cut = chunker.NewParallel(r.cfg.Jobs, h.bigChunk)
 	return h
 }

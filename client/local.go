@@ -77,7 +77,7 @@ func (r *run) scan(ctx context.Context, dark *shadows) iter.Seq2[worktree.Entry,
 			r.skip(path)
 		},
 		Temp: func(path string) {
-			if r.command == "status" {
+			if r.cfg.DryRun {
 				return
 			}
 			if err := r.root.SetAside(path); err != nil {

@@ -85,7 +85,7 @@ func (r *run) openRoot() (err error) {
 	dir := r.cfg.Dir
 	info, err := os.Stat(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && r.command == "pull":
+	case errors.Is(err, fs.ErrNotExist) && r.command == "pull" && !r.cfg.DryRun:
 		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
 			return err
 		}
@@ -231,8 +231,8 @@ func (r *run) openNew(ctx context.Context) error {
 	default:
 		b.VolumeID = replica.NewID()
 	}
-	if r.cfg.DryRun && len(found) == 0 {
-		return &UsageError{fmt.Sprintf("the volume %q is not there yet; a first push cannot be tried with --dry-run", b.Volume)}
+	if r.cfg.DryRun {
+		return &UsageError{fmt.Sprintf("%s is not a replica yet, and --dry-run makes nothing; run dfs %s without it first", r.cfg.Dir, r.command)}
 	}
 	return r.bind(ctx, b)
 }
@@ -274,11 +274,17 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.checkHub(r.session.HubID); err != nil {
 		return err
 	}
-	if head := r.session.Head; !r.session.SeenOK || head.Seq < base.Seq || head.Seq == base.Seq && head.Snapshot != base.Snapshot {
-		return &BrakeError{fmt.Sprintf("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. If the hub was restored from a backup, look at its newest snapshot before you go on",
-			r.cfg.Dir, base.Seq, base.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short())}
+	return r.checkHistory(base.Seen, r.session.Head, r.session.SeenOK)
+}
+
+// checkHistory refuses a hub that went back in time: known says whether it has the
+// snapshot that the replica has seen.
+func (r *run) checkHistory(seen replica.Seen, head api.Head, known bool) error {
+	if known && (head.Seq > seen.Seq || head.Seq == seen.Seq && head.Snapshot == seen.Snapshot) {
+		return nil
 	}
-	return nil
+	return &BrakeError{fmt.Sprintf("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. If the hub was restored from a backup, look at its newest snapshot before you go on",
+		r.cfg.Dir, seen.Seq, seen.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short())}
 }
 
 // makeVolume answers that the hub lacks the volume: another hub lacks it rightly, and a

@@ -32,14 +32,11 @@ func (r *run) pull(ctx context.Context) error {
 	r.reset()
 	r.advise(ctx, api.ComputingDiff)
 	r.meter.enter(Fetching, 0, 0)
-	if err := r.fetch(ctx, r.session.Head, nil, nil); err != nil {
-		return err
-	}
-	base, err := replica.OpenBase(r.cfg.Dir)
+	base, done, err := r.incoming(ctx)
 	if err != nil {
 		return err
 	}
-	defer base.Close()
+	defer done()
 	r.stand(r.session.Head, base.Seen)
 	if base.Pending == 0 {
 		r.advise(ctx, api.Complete)
@@ -48,7 +45,7 @@ func (r *run) pull(ctx context.Context) error {
 	r.advise(ctx, api.ApplyingChanges)
 	r.meter.enter(Applying, 0, 0)
 	p := newPuller(ctx, r)
-	err = (&survey{r: r, hasher: newHasher(r, nil), remote: true}).each(p.asm.ctx, base, p.visit)
+	err = (&survey{r: r, hasher: newHasher(r, nil, func() {}), remote: true}).each(p.asm.ctx, base, p.visit)
 	if err = p.finish(err); err != nil {
 		return err
 	}
@@ -63,6 +60,32 @@ func (r *run) pull(ctx context.Context) error {
 	}
 	r.advise(ctx, api.Complete)
 	return nil
+}
+
+// incoming returns the base file with what the hub changed: fetched, or with DryRun
+// in a temporary file. done releases it.
+func (r *run) incoming(ctx context.Context) (base *replica.Reader, done func(), err error) {
+	if !r.cfg.DryRun {
+		if err := r.fetch(ctx, r.session.Head, nil, nil); err != nil {
+			return nil, nil, err
+		}
+		base, err = replica.OpenBase(r.cfg.Dir)
+		return base, func() { base.Close() }, err
+	}
+	old, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer old.Close()
+	fresh, err := r.preview(ctx, old)
+	if err != nil {
+		return nil, nil, err
+	}
+	if base, err = fresh.Reread(); err != nil {
+		fresh.Abort()
+		return nil, nil, err
+	}
+	return base, func() { base.Close(); fresh.Abort() }, nil
 }
 
 // advise tells the hub what the pull is doing. It is information only, so a refusal changes
@@ -214,7 +237,7 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 	default:
 		return p.create(t)
 	}
-	return nil
+	return p.apply.Err()
 }
 
 // change applies something at once, beside the assembler's work, and reports
@@ -239,7 +262,7 @@ func (p *puller) create(t target) error {
 	default:
 		return p.asm.file(t)
 	}
-	return nil
+	return p.apply.Err()
 }
 
 // hold leaves a path as it is, here and in the base, and reports why.

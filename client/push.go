@@ -37,15 +37,17 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 }
 
 // outdated reports whether a push failed because of something it took for granted: that
-// the hub has what the base has, or that a file is what the index says. The
-// next attempt takes nothing for granted.
+// the hub has what the base has, that a file is what the index says, or that the
+// session is still there. The next attempt takes nothing for granted.
 func outdated(err error) bool {
 	var stale *staleError
-	return errors.Is(err, api.ErrIncomplete) || errors.As(err, &stale)
+	return errors.Is(err, api.ErrIncomplete) || errors.Is(err, api.ErrNoSession) || errors.As(err, &stale)
 }
 
 // push is one attempt: survey, transfer, commit, base.
 func (r *run) push(ctx context.Context, assume bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	r.reset()
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
@@ -57,12 +59,12 @@ func (r *run) push(ctx context.Context, assume bool) error {
 		return err
 	}
 	defer p.spool.Abort()
-	s := survey{r: r, hasher: newHasher(r, p.out()), local: true, resend: !r.cfg.DryRun, assume: assume}
+	s := survey{r: r, hasher: newHasher(r, p.out(), p.flush), local: true, resend: !r.cfg.DryRun, assume: assume}
 	if err := s.each(ctx, base, p.visit); err != nil {
 		return p.failed(err)
 	}
 	if err := r.index.Save(); err != nil {
-		return err
+		return p.failed(err)
 	}
 	if r.cfg.DryRun {
 		r.stand(r.session.Head, base.Seen)
@@ -94,6 +96,12 @@ func newPusher(ctx context.Context, r *run) (*pusher, error) {
 		p.send = newSender(ctx, r)
 	}
 	return p, nil
+}
+
+func (p *pusher) flush() {
+	if p.send != nil {
+		p.send.flush()
+	}
 }
 
 func (p *pusher) out() func(piece) error {
@@ -173,7 +181,7 @@ func (p *pusher) add(edit api.Edit, base, value []byte) error {
 
 // mtimeAlone reports whether both are directories that differ in their mtime only.
 func mtimeAlone(base []byte, local *manifest.Manifest) (bool, error) {
-	if local == nil || local.Kind != manifest.Directory {
+	if base == nil || local == nil || local.Kind != manifest.Directory {
 		return false, nil
 	}
 	b, err := manifest.Decode(base)
@@ -204,7 +212,7 @@ func (p *pusher) commit(ctx context.Context) error {
 	if err := p.spool.Seal(); err != nil {
 		return err
 	}
-	riders, err := p.riders()
+	riders, err := p.riders(p.r.session.Limits.Edits - len(rest.edits))
 	if err != nil {
 		return err
 	}
@@ -232,12 +240,13 @@ func (p *pusher) commit(ctx context.Context) error {
 	return p.settle(ctx, w, riders, answer)
 }
 
-// riders drops the passengers without a change directly inside, and
-// returns a spool of all edits, riders included.
-func (p *pusher) riders() (*replica.Writer, error) {
+// riders drops the passengers without a change directly inside, and those beyond what
+// the commit takes: such directories keep their mtime on the hub until a change
+// inside takes it along. It returns a spool of all edits, riders included.
+func (p *pusher) riders(most int) (*replica.Writer, error) {
 	kept := p.passengers[:0]
 	for _, e := range p.passengers {
-		if _, ok := p.touched[e.Path]; ok {
+		if _, ok := p.touched[e.Path]; ok && len(kept) < most {
 			kept = append(kept, e)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"dfs/cas"
+	"dfs/cas/chunker"
 	"dfs/client/worktree"
 	"dfs/server/api"
 )
@@ -19,6 +21,7 @@ const (
 	worthPart  = 256 << 10 // bytes of edits, about, from which they go with a batch: the hub syncs each part to disk
 	inFlight   = 4         // batches that are asked about and sent at once
 	maxKnown   = 1 << 18   // blobs that a sender remembers as handled
+	heartbeat  = time.Minute
 )
 
 // piece is a blob on its way to the hub: in memory, or to be read again from a
@@ -68,9 +71,27 @@ type batch struct {
 func newSender(ctx context.Context, r *run) *sender {
 	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{})}
 	close(s.stored)
+	go s.beat(ctx)
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	s.group.SetLimit(inFlight)
 	return s
+}
+
+// beat keeps the session alive while files are read and nothing needs to be sent.
+// It ends with the context, which is the run's.
+func (s *sender) beat(ctx context.Context) {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	ask := []cas.Ref{{Kind: cas.Chunk, ID: chunker.ZeroID()}}
+	for {
+		select {
+		case <-tick.C:
+			// What went wrong shows when something is sent.
+			s.r.conn.Diff(ctx, api.DiffRequest{Session: s.r.session.Session, Ask: ask})
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // blob takes over p, and its hold on its slab.
@@ -100,6 +121,16 @@ func (s *sender) edit(e api.Edit) error {
 		s.weight += 64 + 48*len(e.New.Runs) + len(e.New.Target)
 	}
 	return s.flushIfFull()
+}
+
+// flush sends what blobs there are.
+func (s *sender) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.batch; len(b.blobs) > 0 {
+		s.seal(false)
+		s.group.Go(func() error { return s.send(b) })
+	}
 }
 
 func (s *sender) flushIfFull() error {

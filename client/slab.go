@@ -10,12 +10,15 @@ import (
 
 const (
 	slabSize = 1 << 20
-	slabs    = 40 // the budget for chunk bytes that wait to be asked about and sent, in slabs
+	minSlabs = 40 // the least budget for chunk bytes that wait to be asked about and sent, in slabs
 )
 
 // slabPool bounds the memory of chunks between hashing and sending. Small files
 // share a slab; a slab is free again when all its chunks are released.
-type slabPool struct{ free chan *slab }
+type slabPool struct {
+	free    chan *slab
+	starved func() // called before get waits: it gets slabs on their way back
+}
 
 type slab struct {
 	buf  []byte
@@ -23,15 +26,21 @@ type slab struct {
 	pool *slabPool
 }
 
-func newSlabPool() *slabPool {
-	p := &slabPool{free: make(chan *slab, slabs)}
-	for range slabs {
+// newSlabPool returns a pool for so many workers, each of which keeps a slab while
+// it fills another.
+func newSlabPool(workers int, starved func()) *slabPool {
+	n := max(minSlabs, 2*workers+8)
+	p := &slabPool{free: make(chan *slab, n), starved: starved}
+	for range n {
 		p.free <- &slab{pool: p}
 	}
 	return p
 }
 
 func (p *slabPool) get(ctx context.Context) (*slab, error) {
+	if len(p.free) == 0 {
+		p.starved()
+	}
 	select {
 	case s := <-p.free:
 		if s.buf == nil {

@@ -24,7 +24,7 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 	defer base.Close()
 	st.Seen = base.Snapshot
 	if !offline {
-		if err := r.askHub(ctx, st); err != nil {
+		if err := r.askHub(ctx, base.Seen, st); err != nil {
 			return nil, err
 		}
 		fresh, err := r.preview(ctx, base)
@@ -49,7 +49,7 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 	return st, nil
 }
 
-func (r *run) askHub(ctx context.Context, st *Status) error {
+func (r *run) askHub(ctx context.Context, seen replica.Seen, st *Status) error {
 	info, err := r.conn.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("hub %s: %w", r.result.Hub, err)
@@ -60,6 +60,9 @@ func (r *run) askHub(ctx context.Context, st *Status) error {
 	at, err := r.conn.Status(ctx, r.binding.VolumeID)
 	if err != nil {
 		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
+	}
+	if err := r.checkHistory(seen, at.Volume.Head, true); err != nil {
+		return err
 	}
 	r.session.Head = at.Volume.Head
 	st.Head, st.Conflicts, st.Sessions = at.Volume.Head.Snapshot, int64(at.Conflicts), at.Sessions
@@ -86,7 +89,7 @@ func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Write
 // compare tells what differs at each path: on this side from the base, and on the hub from
 // both.
 func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, each func(Change) error) error {
-	s := survey{r: r, hasher: newHasher(r, nil), local: true, remote: true}
+	s := survey{r: r, hasher: newHasher(r, nil, func() {}), local: true, remote: true}
 	return s.each(ctx, base, func(f *found) error {
 		if f.err != nil {
 			r.problem(f.path, f.err)
@@ -96,10 +99,11 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 			return err
 		}
 		if !equalValues(local, f.base) && !f.unknown {
-			if rides, err := mtimeAlone(f.base, f.local); err != nil || rides {
+			rides, err := mtimeAlone(f.base, f.local)
+			if err != nil {
 				return err
 			}
-			if !equalValues(local, f.remote) {
+			if !rides && !equalValues(local, f.remote) {
 				if err := st.note(Local, f.path, f.base, local, each); err != nil {
 					return err
 				}

@@ -188,7 +188,8 @@ func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (r
 	}
 	f.old = rec.Runs
 	sameAsBase := p.rec.Base != nil && bytes.Equal(rec.Value, p.rec.Base)
-	if s.r.cfg.Rehash || !rec.Clean(*p.entry) {
+	distrust := s.resend && !s.assume && !sameAsBase
+	if s.r.cfg.Rehash || distrust || !rec.Clean(*p.entry) {
 		if s.assume && sameAsBase {
 			f.known, err = knownChunks(rec)
 		}

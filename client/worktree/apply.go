@@ -102,6 +102,14 @@ func (a *Applier) begin() error {
 	return a.stop
 }
 
+// Err returns nil while the disk can be written, else the error of a full or read-only
+// one, with which every further change fails.
+func (a *Applier) Err() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stop
+}
+
 // note returns err, and stops the applier when it is a full disk's. The caller holds a.mu.
 func (a *Applier) note(err error) error {
 	if err != nil && a.stop == nil && diskFull(err) {

@@ -186,9 +186,34 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 		return err
 	}
 	defer func() { s.done(h.now()) }()
+	if err := h.keep(s); err != nil {
+		return err
+	}
 	if err := h.put(ctx, v.id, blobs); err != nil {
 		return err
 	}
 	s.progress(blobs)
+	return nil
+}
+
+// keep stores the session, so that a client that uploads finds it after a crash of the hub.
+func (h *Hub) keep(s *session) error {
+	if _, stored := s.record(); stored {
+		return nil
+	}
+	s.stage.Lock()
+	defer s.stage.Unlock()
+	rec, stored := s.record()
+	if stored || ended(rec.State) {
+		return nil
+	}
+	w, err := put(slotKey(s.slot), rec)
+	if err != nil {
+		return err
+	}
+	if err := h.meta.write(w); err != nil {
+		return err
+	}
+	s.kept()
 	return nil
 }

@@ -233,6 +233,12 @@ func (s *session) record() (slotRecord, bool) {
 	return rec, s.stored
 }
 
+func (s *session) kept() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored = true
+}
+
 func (s *session) part(n int) *part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
