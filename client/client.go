@@ -107,7 +107,8 @@ type Result struct {
 	Summary
 	Changes   []Change  // with DryRun: what would move, in path order
 	Problems  []Problem // could not be read or written: exit 3
-	Skipped   []string  // special files and nested replicas, left alone
+	Skipped   []string  // special files, left alone
+	Nested    []string  // directories that are replicas of their own, left alone
 	Conflicts []string  // paths that conflict: exit 4
 	Kept      []string  // deletions that gave way to an edit of the other side
 }
@@ -162,6 +163,7 @@ type Status struct {
 	Sessions  []api.SessionInfo `json:"sessions,omitempty"`
 	Problems  []Problem         `json:"-"`
 	Skipped   []string          `json:"-"`
+	Nested    []string          `json:"-"`
 }
 
 // A UsageError is a wrong use that a different command line mends: exit 2.

@@ -80,7 +80,7 @@ func (r *run) scan(ctx context.Context, dark *shadows) iter.Seq2[worktree.Entry,
 			if r.cfg.DryRun {
 				return
 			}
-			if err := r.root.SetAside(path); err != nil {
+			if err := r.root.ClearTemp(path); err != nil {
 				r.problem(path, err)
 			}
 		},

@@ -322,6 +322,7 @@ func (p *puller) replaceDirectories() error {
 	for _, t := range p.late {
 		switch rerr := p.apply.Remove(t.path, t.entry); {
 		case errors.Is(rerr, worktree.ErrNotEmpty):
+			p.r.result.Modified--
 			p.conflicts(t.path)
 		case rerr != nil:
 			p.hold(t.path, rerr)

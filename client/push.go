@@ -205,8 +205,7 @@ func (p *pusher) commit(ctx context.Context) error {
 	}
 	defer base.Close()
 	if p.edits == 0 {
-		p.r.stand(p.r.session.Head, base.Seen)
-		return nil
+		return p.nothing(ctx, base.Seen)
 	}
 	p.r.meter.enter(Committing, 0, 0)
 	if err := p.spool.Seal(); err != nil {
@@ -238,6 +237,19 @@ func (p *pusher) commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return p.settle(ctx, w, riders, answer)
+}
+
+// nothing ends a push without edits. A replica that has seen nothing takes note of an empty volume's
+// first snapshot.
+func (p *pusher) nothing(ctx context.Context, seen replica.Seen) error {
+	head := p.r.session.Head
+	if seen.Snapshot.IsZero() && head.Root == seen.Root {
+		seen = replica.Seen{Snapshot: head.Snapshot, Seq: head.Seq, Root: head.Root}
+		p.r.stand(head, seen)
+		return p.r.fetch(ctx, head, nil, nil)
+	}
+	p.r.stand(head, seen)
+	return nil
 }
 
 // riders drops the passengers without a change directly inside, and those beyond what

@@ -26,6 +26,10 @@ func (r *run) problem(path string, err error) {
 func (r *run) skip(path string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if e, err := r.root.Stat(path); err == nil && e.Kind == manifest.Directory {
+		r.result.Nested = append(r.result.Nested, path)
+		return
+	}
 	r.result.Skipped = append(r.result.Skipped, path)
 }
 

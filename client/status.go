@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"dfs/client/reconcile"
 	"dfs/client/replica"
 )
 
@@ -43,7 +44,7 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 	if err := r.index.Save(); err != nil {
 		return nil, err
 	}
-	st.Problems, st.Skipped = r.result.Problems, r.result.Skipped
+	st.Problems, st.Skipped, st.Nested = r.result.Problems, r.result.Skipped, r.result.Nested
 	st.Files, st.Bytes = r.meter.scanned.Load(), r.meter.bytesScanned.Load()
 	st.InSync = !offline && st.Local == Counts{} && st.Remote == Counts{} && st.Conflicts == 0 && len(st.Problems) == 0
 	return st, nil
@@ -90,7 +91,9 @@ func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Write
 // both.
 func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, each func(Change) error) error {
 	s := survey{r: r, hasher: newHasher(r, nil, func() {}), local: true, remote: true}
-	return s.each(ctx, base, func(f *found) error {
+	recorded := st.Conflicts
+	st.Conflicts = 0
+	err := s.each(ctx, base, func(f *found) error {
 		if f.err != nil {
 			r.problem(f.path, f.err)
 		}
@@ -109,11 +112,33 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 				}
 			}
 		}
+		if err := st.judge(f); err != nil {
+			return err
+		}
 		if !equalValues(f.remote, f.base) && !equalValues(f.remote, local) {
 			return st.note(Remote, f.path, f.base, f.remote, each)
 		}
 		return nil
 	})
+	st.Conflicts = max(st.Conflicts, recorded)
+	return err
+}
+
+// judge counts a path that a pull would leave alone as a conflict, which the hub need not
+// know yet.
+func (st *Status) judge(f *found) error {
+	base, err := decode(f.base)
+	if err != nil {
+		return err
+	}
+	remote, err := decode(f.remote)
+	if err != nil {
+		return err
+	}
+	if !f.unknown && reconcile.Pull(base, f.local, remote).Action == reconcile.Conflict {
+		st.Conflicts++
+	}
+	return nil
 }
 
 func (r *run) localValue(f *found) ([]byte, error) {

@@ -40,6 +40,10 @@ func Pull(base, local, remote *manifest.Manifest) Plan {
 	if manifest.Equal(base, remote) {
 		return Plan{Action: Nothing}
 	}
+	if base == nil && isDirectory(local) && isDirectory(remote) {
+		// Joined, or half made by a pull that was interrupted.
+		return apply(local, remote)
+	}
 	result, verdict := api.Merge(base, local, remote)
 	switch {
 	case verdict == api.TakeNone:
@@ -48,8 +52,16 @@ func Pull(base, local, remote *manifest.Manifest) Plan {
 		return Plan{Action: Keep}
 	case verdict == api.TakeEdit:
 		return Plan{Action: Restore, Result: remote}
-	case manifest.Equal(result, local):
+	}
+	return apply(local, result)
+}
+
+// apply makes the directory, which has local, have result.
+func apply(local, result *manifest.Manifest) Plan {
+	if manifest.Equal(result, local) {
 		return Plan{Action: Advance}
 	}
 	return Plan{Action: Apply, Result: result}
 }
+
+func isDirectory(m *manifest.Manifest) bool { return m != nil && m.Kind == manifest.Directory }

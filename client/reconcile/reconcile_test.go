@@ -47,6 +47,7 @@ func TestPull(t *testing.T) {
 		{"touched later there", x, file("x", 5, 0o644), file("x", 9, 0o644), Plan{Action: Apply, Result: file("x", 9, 0o644)}},
 		{"directory deleted here, touched there", dir(1), nil, dir(2), Plan{Action: Advance}},
 		{"directory touched here, deleted there", dir(1), dir(2), nil, Plan{Action: Apply}},
+		{"directory here and there, no base", nil, dir(9), dir(3), Plan{Action: Apply, Result: dir(3)}},
 		{"directory touched on both sides", dir(1), dir(2), dir(3), Plan{Action: Apply, Result: dir(3)}},
 	} {
 		got := Pull(test.base, test.local, test.remote)

@@ -249,7 +249,7 @@ func (a *Applier) directoryAttributes(path string, m *manifest.Manifest, expect 
 // Symlink prepares a symlink with the target of m to take the place of expect,
 // which is no directory.
 func (a *Applier) Symlink(path string, m *manifest.Manifest, expect *Entry) error {
-	s := &staged{path: path, temp: newTempName(), m: m, expect: expect}
+	s := &staged{path: path, temp: newTempName(expect), m: m, expect: expect}
 	if err := s.check(); err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func putAside(d dir, temp, name string) {
 // removeEntry renames name away, looks at what that was, and removes it; or
 // renames it back when it is not what was expected.
 func removeEntry(d dir, name string, expect *Entry) error {
-	temp := newTempName()
+	temp := tempPrefix + tempOld + rand.Text()
 	if err := d.renameNew(name, temp); err != nil {
 		return err
 	}

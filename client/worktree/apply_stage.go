@@ -61,7 +61,7 @@ type Temp struct {
 // File prepares a file of the content that will be written to the Temp, to take the
 // place of expect, which is no directory.
 func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp, error) {
-	t := &Temp{a: a, s: &staged{path: path, temp: newTempName(), m: m, expect: expect}}
+	t := &Temp{a: a, s: &staged{path: path, temp: newTempName(expect), m: m, expect: expect}}
 	if err := t.s.check(); err != nil {
 		return nil, err
 	}

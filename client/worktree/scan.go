@@ -14,7 +14,7 @@ import (
 type ScanOptions struct {
 	Jobs    int               // directories read at the same time; 0: the number of processors, 1: no goroutines
 	Skip    func(path string) // a special file, a nested replica, or something else called .dfs: never opened
-	Temp    func(path string) // a temporary file of an interrupted run: see [Root.SetAside]
+	Temp    func(path string) // a temporary file of an interrupted run: see [Root.ClearTemp]
 	Problem func(Problem)     // a path that could not be read
 }
 

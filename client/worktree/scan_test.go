@@ -144,7 +144,7 @@ func TestScanLeavesOut(t *testing.T) {
 	write(t, dir, "other/.DFS/file", "")
 	write(t, dir, "other/.dfs", "a file of that name")
 	write(t, dir, "other/.dfs2", "")
-	temp := newTempName()
+	temp := newTempName(&Entry{})
 	write(t, dir, temp, "")
 	write(t, dir, temp[:len(temp)-1]+"!", "")
 	must(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o666))
@@ -161,15 +161,21 @@ func TestScanLeavesOut(t *testing.T) {
 			t.Errorf("temps = %q, problems = %q", f.temps, f.problems)
 		}
 	}
-	must(t, r.SetAside(temp))
+	must(t, r.ClearTemp(temp))
 	if f := scan(t, r, 1); len(f.temps) > 0 {
-		t.Errorf("temps after SetAside: %q", f.temps)
+		t.Errorf("temps after ClearTemp: %q", f.temps)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".dfs", "aside", temp)); err != nil {
 		t.Errorf("what was set aside: %v", err)
 	}
-	if err := r.SetAside("other/.dfs2"); !errors.Is(err, ErrChanged) {
-		t.Errorf("SetAside of another file: %v", err)
+	fresh := newTempName(nil)
+	write(t, dir, fresh, "half written")
+	must(t, r.ClearTemp(fresh))
+	if _, err := os.Lstat(filepath.Join(dir, ".dfs", "aside", fresh)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what only this program wrote is kept: %v", err)
+	}
+	if err := r.ClearTemp("other/.dfs2"); !errors.Is(err, ErrChanged) {
+		t.Errorf("ClearTemp of another file: %v", err)
 	}
 }
 

@@ -59,7 +59,12 @@ const (
 	tempPrefix  = ".dfs-tmp-"
 	keptInfix   = ".dfs-kept-"
 	maxPath     = 4095 // bytes of a path, the limit of the tree
-	tempNameLen = len(tempPrefix) + 26
+	tempNameLen = len(tempPrefix) + 27
+
+	// The letter after tempPrefix says what may lie there after a kill: only what
+	// this program wrote, or what stood at a path before.
+	tempNew = "N"
+	tempOld = "O"
 )
 
 var (
@@ -192,12 +197,12 @@ func (r *Root) Probe() (manifest.Time, error) {
 	return t, nil
 }
 
-// SetAside moves the temporary file at path, which a scan has named to
-// [ScanOptions.Temp] and which an interrupted run left, into the directory
-// aside of the state directory. It is not removed: a run that is killed between
-// an exchange and the look at what came out leaves a user's edit under such a
-// name. The caller holds the lock.
-func (r *Root) SetAside(path string) error {
+// ClearTemp removes the temporary file at path, which a scan has named to
+// [ScanOptions.Temp] and which an interrupted run left. One that may hold what stood at
+// a path before is not removed but moved into the directory aside of the state
+// directory: a run that is killed between an exchange and the look at what came
+// out leaves a user's edit under such a name. The caller holds the lock.
+func (r *Root) ClearTemp(path string) error {
 	parent, name := split(path)
 	if !isTemp(name) {
 		return ErrChanged
@@ -207,6 +212,9 @@ func (r *Root) SetAside(path string) error {
 		return err
 	}
 	defer d.close()
+	if strings.HasPrefix(name, tempPrefix+tempNew) {
+		return d.unlink(name)
+	}
 	state, err := r.dir.sub(stateName)
 	if err != nil {
 		return err
@@ -244,7 +252,13 @@ func IsFileError(err error) bool {
 		errors.As(err, &errno) && !errno.Temporary() && !errors.Is(err, syscall.ENOMEM)
 }
 
-func newTempName() string { return tempPrefix + rand.Text() }
+// newTempName returns a name for what is to take the place of expect.
+func newTempName(expect *Entry) string {
+	if expect == nil {
+		return tempPrefix + tempNew + rand.Text()
+	}
+	return tempPrefix + tempOld + rand.Text()
+}
 
 // isTemp reports whether name has the form of newTempName's.
 func isTemp(name string) bool {

@@ -66,6 +66,7 @@ func (a *app) inspect(ctx context.Context, cfg client.Config, offline bool) (int
 		return 0, err
 	}
 	a.out.skipped(st.Skipped)
+	a.out.paths("nested", st.Nested, "a replica of its own (it holds .dfs); left alone")
 	a.out.problems(st.Problems)
 	if a.out.json {
 		a.out.object(st)

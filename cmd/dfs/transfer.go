@@ -90,7 +90,8 @@ func (o *output) outcome(res *client.Result) {
 		o.change(c)
 	}
 	o.skipped(res.Skipped)
-	o.paths("kept", res.Kept, "deleted here and changed there; the change is kept")
+	o.paths("nested", res.Nested, "a replica of its own (it holds .dfs); left alone")
+	o.paths("kept", res.Kept, "deleted on one side and changed on the other; the change is kept")
 	o.problems(res.Problems)
 	said := "changed here and on the hub; the hub keeps both versions, this directory its own"
 	if res.Command == "pull" {
