@@ -45,7 +45,8 @@ fuzz: ## each fuzz target for FUZZTIME
 	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
 		go test "$$dir" -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) || exit 1; done
 
-soak: ## the tests SOAK times, in random order
+soak: ## 60 power cuts, 20 kills during 1 GiB, then the tests SOAK times in random order
+	DFS_CUTS=60 DFS_KILLS=20 go test -count=1 -v -run 'PowerCut|KilledPush' -timeout 2h ./cas/badgerstore ./server/hub ./cmd/dfs
 	go test -count=$(SOAK) -shuffle=on -timeout 6h ./...
 
 bench:
