@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"dfs/client/reconcile"
@@ -127,11 +126,7 @@ func newPuller(ctx context.Context, r *run) *puller {
 
 // visit decides about one path.
 func (p *puller) visit(f *found) error {
-	base, err := decode(f.base)
-	if err != nil {
-		return err
-	}
-	remote, err := decode(f.remote)
+	base, remote, err := f.versions()
 	if err != nil {
 		return err
 	}
@@ -375,16 +370,4 @@ func (p *puller) moveBase() error {
 		return err
 	}
 	return w.Commit(base.Seen)
-}
-
-// decode reads a manifest of the base file; nil is absent.
-func decode(value []byte) (*manifest.Manifest, error) {
-	if value == nil {
-		return nil, nil
-	}
-	m, err := manifest.Decode(value)
-	if err != nil {
-		return nil, fmt.Errorf("base: %w", err)
-	}
-	return m, nil
 }

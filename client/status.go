@@ -127,11 +127,7 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 // judge counts a path that a pull would leave alone as a conflict, which the hub need not
 // know yet.
 func (st *Status) judge(f *found) error {
-	base, err := decode(f.base)
-	if err != nil {
-		return err
-	}
-	remote, err := decode(f.remote)
+	base, remote, err := f.versions()
 	if err != nil {
 		return err
 	}

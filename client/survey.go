@@ -34,6 +34,27 @@ type found struct {
 	ready        chan struct{}
 }
 
+// versions returns the manifests that base and hub have of the path; nil is absent.
+func (f *found) versions() (base, remote *manifest.Manifest, err error) {
+	if base, err = decode(f.base); err != nil {
+		return nil, nil, err
+	}
+	remote, err = decode(f.remote)
+	return base, remote, err
+}
+
+// decode reads a manifest of the base file; nil is absent.
+func decode(value []byte) (*manifest.Manifest, error) {
+	if value == nil {
+		return nil, nil
+	}
+	m, err := manifest.Decode(value)
+	if err != nil {
+		return nil, fmt.Errorf("base: %w", err)
+	}
+	return m, nil
+}
+
 // gap is a path that the hub has, and its base too, and the directory has not.
 type gap struct {
 	path    string
