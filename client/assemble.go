@@ -37,9 +37,6 @@ type assembler struct {
 	windows  chan *window
 	finished chan *output
 	flusher  *errgroup.Group
-	// placing is held for reading by whatever uses apply, and for writing by
-	// what puts files in place, beside which nothing else may be under way.
-	placing  sync.RWMutex
 	mu       sync.Mutex // guards the following
 	problems []worktree.Problem
 	open     map[*output]struct{}      // with a temporary file that is not complete
@@ -181,11 +178,9 @@ func (a *assembler) fetch(w *window) error {
 // write puts a chunk in all its places. A file that cannot be written is left out.
 func (a *assembler) write(parts []part, data []byte) error {
 	for _, p := range parts {
-		a.placing.RLock()
 		if err := a.writePart(p, data); err != nil {
 			p.out.fail(err)
 		}
-		a.placing.RUnlock()
 		if err := a.apply.Err(); err != nil {
 			return fmt.Errorf("%q: %w", p.out.path, err)
 		}
@@ -312,9 +307,7 @@ func (a *assembler) queue(out *output) bool {
 }
 
 func (a *assembler) place() error {
-	a.placing.Lock()
 	applied, problems, err := a.apply.Flush(a.parent)
-	a.placing.Unlock()
 	a.fail(problems...)
 	if err != nil {
 		return err

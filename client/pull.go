@@ -159,10 +159,7 @@ func (p *puller) visit(f *found) error {
 	if err := p.announce(f, plan.Result); err != nil || p.r.cfg.DryRun {
 		return err
 	}
-	p.asm.placing.RLock()
-	restored := p.restoreAbove(f)
-	p.asm.placing.RUnlock()
-	if !restored {
+	if !p.restoreAbove(f) {
 		return nil
 	}
 	return p.make(target{f.path, plan.Result, f.entry, f.old}, f.local)
@@ -235,12 +232,10 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 	return p.apply.Err()
 }
 
-// change applies something at once, beside the assembler's work, and reports
+// change applies something at once and reports
 // whether that went well; a path where it did not is held.
 func (p *puller) change(path string, apply func() error) bool {
-	p.asm.placing.RLock()
 	err := apply()
-	p.asm.placing.RUnlock()
 	if err != nil {
 		p.hold(path, err)
 	}

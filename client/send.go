@@ -71,7 +71,7 @@ type batch struct {
 func newSender(ctx context.Context, r *run) *sender {
 	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{})}
 	close(s.stored)
-	go s.beat(ctx)
+	go s.beat(ctx, r.session.Session)
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	s.group.SetLimit(inFlight)
 	return s
@@ -79,7 +79,7 @@ func newSender(ctx context.Context, r *run) *sender {
 
 // beat keeps the session alive while files are read and nothing needs to be sent.
 // It ends with the context, which is the run's.
-func (s *sender) beat(ctx context.Context) {
+func (s *sender) beat(ctx context.Context, session api.SessionID) {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	ask := []cas.Ref{{Kind: cas.Chunk, ID: chunker.ZeroID()}}
@@ -87,7 +87,7 @@ func (s *sender) beat(ctx context.Context) {
 		select {
 		case <-tick.C:
 			// What went wrong shows when something is sent.
-			s.r.conn.Diff(ctx, api.DiffRequest{Session: s.r.session.Session, Ask: ask})
+			s.r.conn.Diff(ctx, api.DiffRequest{Session: session, Ask: ask})
 		case <-ctx.Done():
 			return
 		}
