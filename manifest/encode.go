@@ -68,6 +68,20 @@ func (m *Manifest) Hash() cas.ID {
 	return cas.Sum(b)
 }
 
+// KindOf returns the kind that an encoding begins with, without reading the rest.
+func KindOf(b []byte) (Kind, error) {
+	d := &decoder{rest: b}
+	d.version()
+	kind := Kind(d.byte())
+	if d.err == nil && kind != File && kind != Directory && kind != Symlink {
+		d.fail(fmt.Errorf("kind %d is not known", kind))
+	}
+	if d.err != nil {
+		return 0, fmt.Errorf("manifest: %w", d.err)
+	}
+	return kind, nil
+}
+
 // Decode reads an encoding that [Manifest.Append] makes, and refuses every
 // other. It keeps nothing of b.
 func Decode(b []byte) (*Manifest, error) {

@@ -352,12 +352,13 @@ func TestTimeCompare(t *testing.T) {
 func TestCheckPath(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", MaxName)
-	for _, p := range []string{"a", "a/b", "...", "a/..b", ".dfs2", "x.dfs", "\xff", " ", "a\\b", long, strings.Repeat(long[:254]+"/", 16) + long[:15]} {
+	for _, p := range []string{"a", "a/b", "...", "a/..b", ".dfs2", "x.dfs", "\xff", " ", "a\\b", "dfs", "dfs~", "dfs~x", "dfs~10", ".dfs~1", "a:.dfs", "\u200c", "d\u200cfs", long, strings.Repeat(long[:254]+"/", 16) + long[:15]} {
 		if err := CheckPath(p); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, p := range []string{"", "/", "/a", "a/", "a//b", ".", "..", "a/./b", "a/..", "a\x00", ".dfs", ".DFS", "a/.Dfs/b", ".df\u017f",
+		".dfs.", ".dfs ", ".DFS. .", ".dfs::$INDEX_ALLOCATION", ".dfs:x", "DFS~1", "dfs~9", "dfs~1.", "\u200c.dfs", ".d\u200cfs", "\ufeff.D\u202efs", "a/.dfs\u206f/b",
 		long + "x", strings.Repeat(long[:254]+"/", 16) + long[:16]} {
 		if err := CheckPath(p); err == nil {
 			t.Errorf("path %q is accepted", p)
