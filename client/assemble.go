@@ -13,6 +13,7 @@ import (
 	"dfs/cas/chunker"
 	"dfs/client/worktree"
 	"dfs/manifest"
+	"dfs/server/api"
 )
 
 const (
@@ -98,6 +99,10 @@ func (a *assembler) file(t target) error {
 	}
 	off := int64(0)
 	for run, err := range manifest.Runs(a.ctx, t.m, source) {
+		if damaged(err) {
+			out.fail(fmt.Errorf("its list of chunks did not come whole from the hub: %w", err))
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -165,14 +170,46 @@ func (a *assembler) fetch(w *window) error {
 		}
 		refs = append(refs, ref)
 	}
-	if len(refs) == 0 {
-		return nil
+	return a.receive(w, refs)
+}
+
+// receive has the chunks come from the hub. One that does not come as it should is asked for
+// once more; then the files that need it are left out.
+func (a *assembler) receive(w *window, refs []cas.Ref) error {
+	var again cas.Ref
+	for len(refs) > 0 {
+		var own error // not the hub's
+		err := a.r.conn.Blobs(a.ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
+			refs = refs[1:]
+			a.r.meter.chunks.Add(1)
+			a.r.meter.bytesNew.Add(int64(b.Size()))
+			own = a.write(w.parts[b.ID()], b.Plain())
+			return own
+		})
+		switch {
+		case err == nil:
+			return nil
+		case own != nil || !damaged(err):
+			return err
+		case refs[0] != again:
+			again = refs[0]
+			continue
+		}
+		for _, p := range w.parts[again.ID] {
+			p.out.fail(fmt.Errorf("did not come whole from the hub: %w", err))
+			if err := a.done(p.out); err != nil {
+				return err
+			}
+		}
+		refs = refs[1:]
 	}
-	return a.r.conn.Blobs(a.ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
-		a.r.meter.chunks.Add(1)
-		a.r.meter.bytesNew.Add(int64(b.Size()))
-		return a.write(w.parts[b.ID()], b.Plain())
-	})
+	return nil
+}
+
+// damaged reports whether the hub is there and a blob is not, or is not what it should be.
+func damaged(err error) bool {
+	var frame *api.DamageError
+	return errors.Is(err, cas.ErrCorrupt) || errors.Is(err, cas.ErrNotFound) || errors.As(err, &frame)
 }
 
 // write puts a chunk in all its places. A file that cannot be written is left out.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dfs/cas"
+	"dfs/client/worktree"
 	"dfs/server/api"
 )
 
@@ -41,6 +42,15 @@ type Config struct {
 	Wait    time.Duration // for another dfs in the same replica or local repository
 	Message string        // of the snapshot
 	Report  func(Event)   // called from one goroutine at a time; may be nil
+
+	State     string       // the directory of what the installation remembers; empty: nothing
+	Exclude   []string     // patterns of what to ignore, from now on
+	MaxDelete DeleteLimit  // how much may be deleted
+	Adopt     bool         // go on where a replica has lost its state, or is a copy of another, or a file system is not mounted
+	Rebind    bool         // go on, from an empty base, where the hub or the volume is another or went back in time
+	Notice    func(string) // something to know besides the result; may be nil
+
+	onStep func(worktree.Step, string) // for tests: see worktree.Root.OnStep, and stepBase
 }
 
 // Phase is what a run is doing.
@@ -83,6 +93,7 @@ type Summary struct {
 	Deleted       int64   `json:"deleted"`
 	Unchanged     int64   `json:"unchanged"`
 	Skipped       int64   `json:"skipped"`
+	Ignored       int64   `json:"ignored"`
 	BytesScanned  int64   `json:"bytes_scanned"`
 	BytesHashed   int64   `json:"bytes_hashed"`
 	ChunksNew     int64   `json:"chunks_new"`
@@ -107,10 +118,10 @@ type Result struct {
 	Summary
 	Changes   []Change  // with DryRun: what would move, in path order
 	Problems  []Problem // could not be read or written: exit 3
-	Skipped   []string  // special files, left alone
+	Skipped   []string  // special files, left alone; and leftovers of an interrupted pull, which the next one clears away
 	Nested    []string  // directories that are replicas of their own, left alone
 	Conflicts []string  // paths that conflict: exit 4
-	Kept      []string  // deletions that gave way to an edit of the other side
+	Kept      []string  // deletions that gave way to an edit of the other side, or to what is left in a directory
 }
 
 // Side says where a change is.
@@ -173,7 +184,10 @@ func (e *UsageError) Error() string { return e.Message }
 
 // A BrakeError stops a run before it does damage: exit 5. Message says what was
 // seen and what to type.
-type BrakeError struct{ Message string }
+type BrakeError struct {
+	Message string
+	rebinds bool // Config.Rebind goes on
+}
 
 func (e *BrakeError) Error() string { return e.Message }
 

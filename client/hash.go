@@ -16,6 +16,8 @@ import (
 const (
 	// parallelFrom is the size from which a file is cut on all workers together.
 	parallelFrom = 32 << 20
+	// minHole is the size from which a hole of such a file is not read.
+	minHole = 1 << 20
 	// attempts is how often a file that changes while it is read is read.
 	attempts = 3
 )
@@ -174,14 +176,54 @@ func (h *hasher) hand(p piece) error {
 	return h.out(p)
 }
 
-// readBig cuts a file on all workers.
+// readBig cuts a file on all workers, without reading its large holes.
 func (h *hasher) readBig(ctx context.Context, f *worktree.File, e worktree.Entry, known map[cas.ID]struct{}, add func(manifest.Run) error) error {
 	h.big.Lock()
 	defer h.big.Unlock()
 	h.job.ctx, h.job.known, h.job.slabs.pool = ctx, known, h.slabs
 	defer h.job.slabs.close()
-	_, err := h.cut.Cut(ctx, chunker.Span{R: f, Size: int64(e.Size), To: int64(e.Size)}, add)
-	return err
+	span := chunker.Span{R: f, Size: int64(e.Size)}
+	for span.From < span.Size {
+		from, to, err := nextData(f, span.From)
+		if err != nil {
+			return err
+		}
+		if zeros := (from - span.From) / chunker.Min; zeros > 0 {
+			if err := h.hole(zeros, add); err != nil {
+				return err
+			}
+			span.From += zeros * chunker.Min
+		}
+		if span.To = to; span.From == span.Size {
+			break
+		}
+		if span.From, err = h.cut.Cut(ctx, span, add); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextData is f.NextData with small holes taken for data. What follows the last data is a hole.
+func nextData(f *worktree.File, off int64) (from, to int64, err error) {
+	from, to, err = f.NextData(off)
+	for err == nil && to < f.Size() {
+		next, end, err := f.NextData(to)
+		if err != nil || next-to >= minHole {
+			return from, to, err
+		}
+		to = end
+	}
+	return from, to, err
+}
+
+// hole adds so many chunks of zeros.
+func (h *hasher) hole(count int64, add func(manifest.Run) error) error {
+	zero := cas.Seal(cas.Chunk, make([]byte, chunker.Min))
+	if err := h.hand(piece{ref: zero.Ref(), size: zero.Size(), blob: zero}); err != nil {
+		return err
+	}
+	return add(manifest.Run{ID: zero.ID(), Size: chunker.Min, Count: uint64(count)})
 }
 
 func (h *hasher) bigChunk(_ int64, data []byte) (manifest.Run, error) {

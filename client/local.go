@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 
 	"dfs/client/replica"
@@ -17,16 +18,24 @@ type spot struct {
 	entry *worktree.Entry // nil: not in the directory
 	rec   replica.Record  // zero manifests where the base file has none
 	// unknown: what is in the directory could not be told (an unreadable
-	// directory above, a special file, an error); it is taken for unchanged.
+	// directory above, a special file, an error), or is ignored; it is taken for unchanged.
 	unknown bool
+	ignored bool
 }
 
 // spots joins the directory's entries with the base file's records in path
 // order: one spot a path. A spot and its record's slices are valid until the next.
 func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, error] {
 	return func(yield func(*spot, error) bool) {
-		var dark shadows
-		next, stop := iter.Pull2(r.scan(ctx, &dark))
+		rules, err := r.rules()
+		if err == nil {
+			r.sight, err = r.newSight()
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		next, stop := iter.Pull2(r.root.Scan(ctx, r.scanOptions(rules)))
 		defer stop()
 		entries := newCursor(func() (worktree.Entry, bool, error) {
 			e, err, ok := next()
@@ -39,27 +48,11 @@ func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, 
 			if !ok {
 				return
 			}
-			s := &spot{path: path}
-			atEntry, atRecord := entries.at(path), records.at(path)
-			if atRecord {
-				s.rec = records.cur
-			}
-			if atEntry {
-				e := entries.cur
-				s.entry = &e
-			}
-			s.unknown = !atEntry && dark.cover(path)
-			if atEntry && s.entry.Unlisted {
-				dark.add(path)
-			}
-			if !yield(s, nil) {
+			if err := r.spot(path, entries, records, yield); err != nil {
+				if err != errStop {
+					yield(nil, err)
+				}
 				return
-			}
-			if atRecord {
-				records.step()
-			}
-			if atEntry {
-				entries.step()
 			}
 		}
 		if err := cmp.Or(entries.err, records.err); err != nil {
@@ -68,27 +61,36 @@ func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, 
 	}
 }
 
-// scan walks the directory. What it could not look at, or leaves alone, goes to dark.
-func (r *run) scan(ctx context.Context, dark *shadows) iter.Seq2[worktree.Entry, error] {
-	return r.root.Scan(ctx, worktree.ScanOptions{
-		Jobs: r.cfg.Jobs,
-		Skip: func(path string) {
-			dark.add(path)
-			r.skip(path)
-		},
-		Temp: func(path string) {
-			if r.cfg.DryRun {
-				return
-			}
-			if err := r.root.ClearTemp(path); err != nil {
-				r.problem(path, err)
-			}
-		},
-		Problem: func(p worktree.Problem) {
-			dark.add(p.Path)
-			r.problem(p.Path, p.Err)
-		},
-	})
+// errStop: who iterates wants no more.
+var errStop = errors.New("stop")
+
+// spot yields the spot at path and steps beyond it.
+func (r *run) spot(path string, entries *cursor[worktree.Entry], records *cursor[replica.Record], yield func(*spot, error) bool) error {
+	s := &spot{path: path}
+	atEntry, atRecord := entries.at(path), records.at(path)
+	if atEntry {
+		e := entries.cur
+		s.entry = &e
+	}
+	if atRecord {
+		s.rec = records.cur
+		if err := r.sight.look(s); err != nil {
+			return err
+		}
+	}
+	if atEntry && s.entry.Unlisted {
+		r.sight.dark.add(path)
+	}
+	if !yield(s, nil) {
+		return errStop
+	}
+	if atRecord {
+		records.step()
+	}
+	if atEntry {
+		entries.step()
+	}
+	return nil
 }
 
 // shadows are paths that are unknown together with all below them: nothing there is taken

@@ -14,24 +14,28 @@ import (
 
 	"dfs/cas"
 	"dfs/client/replica"
+	"dfs/client/state"
 	"dfs/client/worktree"
 	"dfs/server/api"
 )
 
 // A run is one push, pull or inspection at work.
 type run struct {
-	cfg     Config
-	command string
-	began   time.Time
-	root    *worktree.Root
-	id      replica.Identity
-	binding replica.Binding
-	conn    Conn
-	session api.StartAnswer
-	index   *worktree.Index
-	clock   clock
-	meter   *meter
-	closers []func()
+	cfg       Config
+	command   string
+	began     time.Time
+	root      *worktree.Root
+	known     state.Registry
+	id        replica.Identity
+	binding   replica.Binding
+	conn      Conn
+	session   api.StartAnswer
+	index     *worktree.Index
+	clock     clock
+	sight     *sight // of the last survey
+	leftovers []worktree.Leftover
+	meter     *meter
+	closers   []func()
 
 	mu     sync.Mutex // guards result's Problems and Skipped
 	result *Result
@@ -44,7 +48,7 @@ func newRun(cfg Config, command string) *run {
 	if cfg.Codec == nil {
 		cfg.Codec = cas.NewCodec(cas.CompressFast)
 	}
-	r := &run{cfg: cfg, command: command, began: time.Now(), meter: newMeter(cfg.Report)}
+	r := &run{cfg: cfg, command: command, began: time.Now(), meter: newMeter(cfg.Report), known: state.Open(cfg.State)}
 	r.result = &Result{Summary: Summary{Type: "summary", Command: command, DryRun: cfg.DryRun}}
 	return r
 }
@@ -83,12 +87,17 @@ func (r *run) openRoot() (err error) {
 		return err
 	}
 	dir := r.cfg.Dir
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && r.command == "pull" && !r.cfg.DryRun:
+	if !replica.Exists(dir) {
+		if err := r.checkKnown(); err != nil {
+			return err
+		}
 		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
 			return err
 		}
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.command == "pull" && !r.cfg.DryRun:
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
@@ -98,32 +107,15 @@ func (r *run) openRoot() (err error) {
 		return err
 	case !info.IsDir():
 		return &UsageError{fmt.Sprintf("%s is not a directory", dir)}
-	case !replica.Exists(dir):
-		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
-			return err
-		}
 	}
 	r.root, err = worktree.Open(dir)
 	if err != nil {
 		return err
 	}
 	r.clock.root = r.root
+	r.root.OnStep(r.cfg.onStep)
 	r.closers = append(r.closers, func() { r.root.Close() })
 	return nil
-}
-
-// insideReplica refuses a directory that lies in a replica.
-func insideReplica(dir, command string) error {
-	for {
-		if replica.Exists(dir) {
-			return &UsageError{fmt.Sprintf("this directory lies in the replica %s; a command acts on the whole replica: dfs %s %s", dir, command, dir)}
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return nil
-		}
-		dir = up
-	}
 }
 
 func (r *run) lock(ctx context.Context) error {
@@ -136,6 +128,9 @@ func (r *run) lock(ctx context.Context) error {
 		return err
 	}
 	r.closers = append(r.closers, unlock)
+	if err := r.root.RestoreDirectories(); err != nil {
+		return err
+	}
 	if err := replica.Sweep(r.cfg.Dir); err != nil {
 		return err
 	}
@@ -163,7 +158,7 @@ func (r *run) openKnown(ctx context.Context) (err error) {
 	if err := r.load(); err != nil {
 		return err
 	}
-	if v := r.cfg.Volume; v != "" && v != r.binding.Volume {
+	if v := r.cfg.Volume; v != "" && v != r.binding.Volume && !r.cfg.Rebind {
 		return &UsageError{fmt.Sprintf("%s is a replica of the volume %q, not %q; use another directory for another volume", r.cfg.Dir, r.binding.Volume, v)}
 	}
 	location := r.binding.Location
@@ -171,31 +166,6 @@ func (r *run) openKnown(ctx context.Context) (err error) {
 		location = r.cfg.Hub
 	}
 	return r.dial(ctx, location)
-}
-
-// checkHub refuses a hub that is not the replica's, and notes where that was reached.
-func (r *run) checkHub(id cas.VolumeID) error {
-	location := r.result.Hub
-	if id != r.binding.HubID {
-		return &BrakeError{fmt.Sprintf("%s is bound to the hub %v, but at %s is the hub %v. Nothing was changed. If the replica's hub is reachable elsewhere, give its place: dfs %s --hub URL %s",
-			r.cfg.Dir, r.binding.HubID, location, id, r.command, shellWord(r.cfg.Dir))}
-	}
-	if location == r.binding.Location || r.cfg.DryRun {
-		return nil
-	}
-	r.binding.Location = location
-	return replica.Bind(r.cfg.Dir, r.binding)
-}
-
-func (r *run) load() (err error) {
-	if r.id, err = replica.LoadIdentity(r.cfg.Dir); err != nil {
-		return err
-	}
-	if r.binding, err = replica.LoadBinding(r.cfg.Dir); err != nil {
-		return err
-	}
-	r.result.Volume, r.result.Hub = r.binding.Volume, r.binding.Location
-	return nil
 }
 
 // openNew makes the directory a replica. The binding, with the ID of a volume
@@ -209,27 +179,18 @@ func (r *run) openNew(ctx context.Context) error {
 	if err := r.dial(ctx, location); err != nil {
 		return err
 	}
-	info, err := r.conn.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("hub %s: %w", location, err)
-	}
-	b := replica.Binding{HubID: info.HubID, Volume: r.cfg.Volume, Location: location}
+	b := replica.Binding{Volume: r.cfg.Volume}
 	if b.Volume == "" {
 		b.Volume = filepath.Base(r.cfg.Dir)
 	}
-	found, err := r.conn.Volumes(ctx, b.Volume)
-	if err != nil {
-		return fmt.Errorf("volume %q: %w", b.Volume, err)
+	if err := r.choose(ctx, &b); err != nil {
+		return err
 	}
 	switch {
-	case len(found) > 0 && r.cfg.Volume == "":
-		return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", b.Volume, r.command, shellWord(b.Volume), shellWord(r.cfg.Dir))}
-	case len(found) > 0:
-		b.VolumeID = found[0].ID
-	case r.command == "pull":
-		return fmt.Errorf("volume %q: %w on the hub %s", b.Volume, api.ErrNotFound, location)
-	default:
+	case b.VolumeID.IsZero():
 		b.VolumeID = replica.NewID()
+	case r.cfg.Volume == "":
+		return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", b.Volume, r.command, shellWord(b.Volume), shellWord(r.cfg.Dir))}
 	}
 	if r.cfg.DryRun {
 		return &UsageError{fmt.Sprintf("%s is not a replica yet, and --dry-run makes nothing; run dfs %s without it first", r.cfg.Dir, r.command)}
@@ -244,6 +205,9 @@ func (r *run) bind(ctx context.Context, b replica.Binding) (err error) {
 	if replica.Exists(r.cfg.Dir) {
 		return &BusyError{What: "the replica " + r.cfg.Dir, Holder: "another dfs that has just made it"}
 	}
+	if err := replica.DropBase(r.cfg.Dir); err != nil { // of a replica whose identity is lost
+		return err
+	}
 	if err := replica.Bind(r.cfg.Dir, b); err != nil {
 		return err
 	}
@@ -253,8 +217,26 @@ func (r *run) bind(ctx context.Context, b replica.Binding) (err error) {
 	return r.load()
 }
 
-// start opens the session, making the volume when this replica is to make it.
-func (r *run) start(ctx context.Context) error {
+// start opens the session at the hub and volume that the replica is bound to or, with
+// Rebind, to which it is bound from now on.
+func (r *run) start(ctx context.Context) (err error) {
+	if v := r.cfg.Volume; v != "" && v != r.binding.Volume {
+		err = r.rebind(ctx)
+	}
+	if err == nil {
+		err = r.begin(ctx)
+	}
+	var brake *BrakeError
+	if r.cfg.Rebind && errors.As(err, &brake) && brake.rebinds {
+		if err = r.rebind(ctx); err == nil {
+			err = r.begin(ctx)
+		}
+	}
+	return err
+}
+
+// begin opens the session, making the volume when this replica is to make it.
+func (r *run) begin(ctx context.Context) error {
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
 		return err
@@ -277,16 +259,6 @@ func (r *run) start(ctx context.Context) error {
 	return r.checkHistory(base.Seen, r.session.Head, r.session.SeenOK)
 }
 
-// checkHistory refuses a hub that went back in time: known says whether it has the
-// snapshot that the replica has seen.
-func (r *run) checkHistory(seen replica.Seen, head api.Head, known bool) error {
-	if known && (head.Seq > seen.Seq || head.Seq == seen.Seq && head.Snapshot == seen.Snapshot) {
-		return nil
-	}
-	return &BrakeError{fmt.Sprintf("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. If the hub was restored from a backup, look at its newest snapshot before you go on",
-		r.cfg.Dir, seen.Seq, seen.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short())}
-}
-
 // makeVolume answers that the hub lacks the volume: another hub lacks it rightly, and a
 // replica that has seen nothing of it yet makes it.
 func (r *run) makeVolume(ctx context.Context, req api.StartRequest, missing error) error {
@@ -297,7 +269,10 @@ func (r *run) makeVolume(ctx context.Context, req api.StartRequest, missing erro
 	if err := r.checkHub(info.HubID); err != nil {
 		return err
 	}
-	if !req.Seen.IsZero() || r.command != "push" {
+	if !req.Seen.IsZero() {
+		return r.volumeGone()
+	}
+	if r.command != "push" {
 		return missing
 	}
 	if _, err := r.conn.CreateVolume(ctx, r.binding.Volume, r.binding.VolumeID); err != nil {

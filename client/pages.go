@@ -49,12 +49,20 @@ func (a *assembler) pages(t target) (manifest.Source, error) {
 	}, nil
 }
 
-func (a *assembler) fetchPages(ctx context.Context, refs []cas.Ref, into map[cas.ID]cas.Blob) error {
-	if len(refs) == 0 {
-		return nil
+// fetchPages has pages come from the hub, a second time if need be.
+func (a *assembler) fetchPages(ctx context.Context, refs []cas.Ref, into map[cas.ID]cas.Blob) (err error) {
+	for range 2 {
+		if len(refs) == 0 {
+			return nil
+		}
+		err = a.r.conn.Blobs(ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
+			refs = refs[1:]
+			into[b.ID()] = cas.Seal(cas.Page, bytes.Clone(b.Plain()))
+			return nil
+		})
+		if !damaged(err) {
+			return err
+		}
 	}
-	return a.r.conn.Blobs(ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
-		into[b.ID()] = cas.Seal(cas.Page, bytes.Clone(b.Plain()))
-		return nil
-	})
+	return err
 }

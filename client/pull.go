@@ -37,13 +37,20 @@ func (r *run) pull(ctx context.Context) error {
 	}
 	defer done()
 	r.stand(r.session.Head, base.Seen)
-	if base.Pending == 0 {
+	if base.Pending == 0 && base.Ignored == 0 {
 		r.advise(ctx, api.Complete)
 		return nil
+	}
+	o, err := r.outlook(ctx)
+	if err != nil {
+		return err
 	}
 	r.advise(ctx, api.ApplyingChanges)
 	r.meter.enter(Applying, 0, 0)
 	p := newPuller(ctx, r)
+	if r.cfg.DryRun {
+		p.plan = &outlook{deletions: deletions{base: o.base}}
+	}
 	err = (&survey{r: r, hasher: newHasher(r, nil, func() {}), remote: true}).each(p.asm.ctx, base, p.visit)
 	if err = p.finish(err); err != nil {
 		return err
@@ -52,13 +59,13 @@ func (r *run) pull(ctx context.Context) error {
 		return err
 	}
 	if r.cfg.DryRun {
-		return nil
+		return r.checkPull(p.plan)
 	}
 	if err := p.moveBase(); err != nil {
 		return err
 	}
 	r.advise(ctx, api.Complete)
-	return nil
+	return r.settle()
 }
 
 // incoming returns the base file with what the hub changed: fetched, or with DryRun
@@ -107,6 +114,7 @@ type puller struct {
 	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
+	plan     *outlook // not nil: only what would be done is of interest
 }
 
 // target is a path that is to become m (nil: absent) where entry stands now (nil: nothing).
@@ -129,6 +137,10 @@ func (p *puller) visit(f *found) error {
 	base, remote, err := f.versions()
 	if err != nil {
 		return err
+	}
+	if f.ignored {
+		p.held[f.path] = struct{}{}
+		return nil
 	}
 	if f.unknown {
 		if f.err == nil {
@@ -156,7 +168,7 @@ func (p *puller) visit(f *found) error {
 	case reconcile.Restore:
 		p.r.result.Kept = append(p.r.result.Kept, f.path)
 	}
-	if err := p.announce(f, plan.Result); err != nil || p.r.cfg.DryRun {
+	if err := p.announce(f, plan.Result); err != nil || p.plan != nil {
 		return err
 	}
 	if !p.restoreAbove(f) {
@@ -176,6 +188,14 @@ func (p *puller) announce(f *found, result *manifest.Manifest) error {
 	}
 	if result != nil {
 		if new, err = result.Encode(); err != nil {
+			return err
+		}
+	}
+	if p.plan != nil {
+		if err := p.plan.add(f.path, old, new); err != nil {
+			return err
+		}
+		if err := p.plan.write(p.asm, f.local, result); err != nil {
 			return err
 		}
 	}
@@ -224,7 +244,7 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 		if p.change(t.path, func() error { return p.apply.Remove(t.path, t.entry) }) {
 			return p.create(target{path: t.path, m: t.m})
 		}
-	case local != nil && manifest.SameContent(local, t.m):
+	case local != nil && manifest.SameContent(local, t.m) && !t.entry.Linked: // else its other names would change too
 		p.change(t.path, func() error { return p.apply.Attributes(t.path, t.m, t.entry) })
 	default:
 		return p.create(t)
@@ -268,16 +288,19 @@ func (p *puller) conflicts(path string) {
 
 // finish completes what was begun; err is what the survey ended with.
 func (p *puller) finish(err error) error {
-	if err = p.asm.wait(err); err != nil || p.r.cfg.DryRun {
+	if err = p.asm.wait(err); err != nil || p.plan != nil {
 		p.apply.Abort()
 		return err
 	}
 	p.take(p.asm.problems)
-	slices.Reverse(p.removals)
-	for _, t := range p.removals {
-		p.remove(t)
+	if err = p.clear(); err == nil {
+		slices.Reverse(p.removals)
+		for _, t := range p.removals {
+			p.remove(t)
+		}
+		err = p.replaceDirectories()
 	}
-	if err := p.replaceDirectories(); err != nil {
+	if err != nil {
 		p.apply.Abort()
 		return err
 	}
@@ -294,7 +317,8 @@ func (p *puller) remove(t target) {
 	switch {
 	case err == nil:
 		p.r.meter.applied.Add(1)
-	case errors.Is(err, worktree.ErrNotEmpty):
+	case errors.Is(err, worktree.ErrNotEmpty): // it goes once it is empty
+		p.held[t.path] = struct{}{}
 		p.r.result.Kept = append(p.r.result.Kept, t.path)
 	default:
 		p.hold(t.path, err)
@@ -334,35 +358,20 @@ func (p *puller) take(problems []worktree.Problem) {
 	}
 }
 
+// stepBase is the step after all changes are durable, before the base moves.
+const stepBase worktree.Step = "base"
+
 // moveBase makes the hub's version the base of every path that is not held.
 func (p *puller) moveBase() error {
-	base, err := replica.OpenBase(p.r.cfg.Dir)
-	if err != nil {
-		return err
+	if p.r.cfg.onStep != nil {
+		p.r.cfg.onStep(stepBase, "")
 	}
-	defer base.Close()
-	w, err := replica.NewWriter(p.r.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	for {
-		rec, ok, err := base.Next()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
+	err := p.r.rewrite(func(rec *replica.Record) {
+		p.r.sight.apply(rec)
 		if _, held := p.held[rec.Path]; !held {
 			rec.Base = rec.Remote
 		}
-		if err := w.Add(rec); err != nil {
-			return err
-		}
-	}
-	if err := w.Finish(); err != nil {
-		return err
-	}
-	return w.Commit(base.Seen)
+	})
+	clear(p.r.sight.marks)
+	return err
 }

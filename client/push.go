@@ -66,11 +66,20 @@ func (r *run) push(ctx context.Context, assume bool) error {
 	if err := r.index.Save(); err != nil {
 		return p.failed(err)
 	}
+	if err := p.spool.Seal(); err != nil {
+		return p.failed(err)
+	}
+	if err := p.checkDeletions(); err != nil {
+		return p.failed(err)
+	}
 	if r.cfg.DryRun {
 		r.stand(r.session.Head, base.Seen)
 		return nil
 	}
-	return p.commit(ctx)
+	if err := p.commit(ctx); err != nil {
+		return err
+	}
+	return r.settle()
 }
 
 // pusher collects a push's edits: to the hub in parts, and to a spool from which the
@@ -208,9 +217,6 @@ func (p *pusher) commit(ctx context.Context) error {
 		return p.nothing(ctx, base.Seen)
 	}
 	p.r.meter.enter(Committing, 0, 0)
-	if err := p.spool.Seal(); err != nil {
-		return err
-	}
 	riders, err := p.riders(p.r.session.Limits.Edits - len(rest.edits))
 	if err != nil {
 		return err

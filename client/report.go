@@ -1,6 +1,9 @@
 package client
 
 import (
+	"errors"
+	"fmt"
+
 	"dfs/client/replica"
 	"dfs/client/worktree"
 	"dfs/manifest"
@@ -11,6 +14,7 @@ import (
 func (r *run) reset() {
 	s := r.result.Summary
 	r.result = &Result{Summary: Summary{Type: s.Type, Command: s.Command, Hub: s.Hub, Volume: s.Volume, DryRun: s.DryRun}}
+	r.leftovers = nil
 	r.meter.restart()
 	r.meter.enter(Scanning, 0, 0)
 }
@@ -20,6 +24,14 @@ func (r *run) problem(path string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Problems = append(r.result.Problems, Problem{Path: path, Err: err})
+}
+
+// explain adds to an error what to do about it.
+func (r *run) explain(err error) error {
+	if errors.Is(err, worktree.ErrNotMounted) {
+		return fmt.Errorf("%w now; nothing below it was looked at or taken for deleted. Mount it, or, if it is gone for good: %s", err, r.again("--adopt"))
+	}
+	return err
 }
 
 // skip notes a path that is left alone: a special file or a nested replica.

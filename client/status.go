@@ -97,6 +97,9 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 		if f.err != nil {
 			r.problem(f.path, f.err)
 		}
+		if f.ignored {
+			return nil
+		}
 		local, err := r.localValue(f)
 		if err != nil {
 			return err

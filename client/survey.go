@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,10 @@ type found struct {
 	base, remote []byte             // canonical manifests; nil is absent
 	entry        *worktree.Entry    // nil: not in the directory
 	local        *manifest.Manifest // what the directory has; nil is absent
-	unknown      bool               // what the directory has could not be told
-	err          error              // why not, when it is a file that could not be read
+	unknown      bool               // what the directory has could not be told, or is ignored
+	ignored      bool
+	err          error  // why not, when it is a file that could not be read
+	was          []byte // of a file that is read although it looks unchanged: the index's manifest
 	known        map[cas.ID]struct{}
 	resend       []manifest.Run // not read: the runs that the index has of it
 	old          worktree.Runs  // of a large file: what the index has of it, up to date or not
@@ -70,11 +73,13 @@ type survey struct {
 	remote bool // paths at which the hub's version is not the base's
 	resend bool // files that only the index knows are handed to the hasher's out
 	assume bool // the hub has what the base has
+	traits worktree.Traits
 }
 
 // each calls visit for what is found, in path order, on the calling goroutine.
 // Files are read in parallel, ahead of visit.
 func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*found) error) error {
+	s.traits = s.r.root.Traits()
 	group, ctx := errgroup.WithContext(ctx)
 	order := make(chan *found, surveyAhead)
 	jobs := make(chan *found)
@@ -180,13 +185,16 @@ func (s *survey) consider(p *spot, index *worktree.IndexCursor) (f *found, read 
 	if !s.local && !pending {
 		return nil, false, nil
 	}
-	f = &found{path: p.path, entry: p.entry, unknown: p.unknown, ready: make(chan struct{})}
+	f = &found{path: p.path, entry: p.entry, unknown: p.unknown, ignored: p.ignored, ready: make(chan struct{})}
 	switch {
 	case p.entry == nil:
 	case p.entry.Kind != manifest.File:
 		f.local = plain(p.entry)
 	default:
 		read, err = s.considerFile(p, f, index)
+	}
+	if err == nil && f.local != nil {
+		f.local, err = s.fit(f.local, p.rec.Base, p.rec.Remote)
 	}
 	if err != nil {
 		return nil, false, err
@@ -201,6 +209,18 @@ func (s *survey) consider(p *spot, index *worktree.IndexCursor) (f *found, read 
 	return f, read, nil
 }
 
+// fit leaves out what the file system does not keep of local's attributes.
+func (s *survey) fit(local *manifest.Manifest, base, remote []byte) (*manifest.Manifest, error) {
+	if s.traits.Whole() {
+		return local, nil
+	}
+	like, err := decode(base)
+	if err == nil && like == nil {
+		like, err = decode(remote)
+	}
+	return s.traits.Fit(local, like), err
+}
+
 // considerFile answers from the index where that knows the file as it is.
 func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (read bool, err error) {
 	rec, ok := index.Find(p.path)
@@ -210,7 +230,11 @@ func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (r
 	f.old = rec.Runs
 	sameAsBase := p.rec.Base != nil && bytes.Equal(rec.Value, p.rec.Base)
 	distrust := s.resend && !s.assume && !sameAsBase
-	if s.r.cfg.Rehash || distrust || !rec.Clean(*p.entry) {
+	clean := rec.Clean(*p.entry)
+	if s.r.cfg.Rehash || distrust || !clean {
+		if clean {
+			f.was = bytes.Clone(rec.Value)
+		}
 		if s.assume && sameAsBase {
 			f.known, err = knownChunks(rec)
 		}
@@ -302,7 +326,30 @@ func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 	default:
 		return fmt.Errorf("%q: %w", f.path, err)
 	}
+	if damaged, err := f.damaged(c); err != nil || damaged {
+		f.unknown, f.err = true, cmp.Or(err, errDamaged)
+		return nil
+	}
+	if c.manifest, err = s.fit(c.manifest, f.base, f.remote); err != nil {
+		return err
+	}
 	f.entry, f.local = &c.entry, c.manifest
 	s.r.meter.hashed.Add(1)
 	return s.r.remember(c)
+}
+
+var errDamaged = errors.New("its content is another than before, while size, times and inode are the same: the disk may have damaged it. " +
+	"It was left out, and the hub keeps the earlier version; if the content is right, touch the file to have it taken as an edit")
+
+// damaged reports whether a file that looked unchanged, and does so after it was read, has other
+// content than the index says.
+func (f *found) damaged(c content) (bool, error) {
+	if f.was == nil || c.entry != *f.entry {
+		return false, nil
+	}
+	was, err := manifest.Decode(f.was)
+	if err != nil {
+		return false, fmt.Errorf("index: %w", err)
+	}
+	return !manifest.SameContent(was, c.manifest), nil
 }

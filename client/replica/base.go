@@ -22,16 +22,17 @@ import (
 //	block   = length(u32) crc32c(u32) record+            at most some 64 KiB
 //	record  = shared(uvarint) rest(uvarint) bytes flags(1 byte) [value] [value]
 //	          path = the first shared bytes of the block's former path + bytes
-//	          flags: 1 = base present, 2 = remote differs from base, 4 = remote present
+//	          flags: 1 = base present, 2 = remote differs from base, 4 = remote present,
+//	                 8 = ignored here
 //	value   = length(uvarint) bytes                      a canonical manifest
-//	trailer = seen(32) seq(u64) root(32) records(u64) pending(u64) body(u64) crc32c(u32)
+//	trailer = seen(32) seq(u64) root(32) records(u64) pending(u64) ignored(u64) body(u64) crc32c(u32)
 //
 // Integers of fixed width are little-endian. Paths ascend by merkle.Compare.
 // Body is the number of bytes of magic and blocks, so truncation shows.
 
 const (
 	magic       = "dfsbase\x01"
-	trailerSize = 32 + 8 + 32 + 8 + 8 + 8 + 4
+	trailerSize = 32 + 8 + 32 + 8 + 8 + 8 + 8 + 4
 	blockTarget = 64 << 10
 	blockMax    = 1 << 20
 )
@@ -40,7 +41,8 @@ const (
 	hasBase    = 1
 	differs    = 2
 	hasRemote  = 4
-	knownFlags = hasBase | differs | hasRemote
+	isIgnored  = 8
+	knownFlags = hasBase | differs | hasRemote | isIgnored
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -51,6 +53,9 @@ type Record struct {
 	Path   string
 	Base   []byte
 	Remote []byte
+	// Ignored says that the replica ignored this path, and so all below it, when it was
+	// last looked at. That it is not in the directory is then no deletion.
+	Ignored bool
 }
 
 // Pending reports whether the hub's version is not the base's: it is still to
@@ -71,6 +76,7 @@ type Summary struct {
 	Seen
 	Records uint64
 	Pending uint64 // records whose Remote differs from Base
+	Ignored uint64 // records that are marked so
 	body    uint64
 }
 
@@ -201,7 +207,7 @@ func (r *Reader) record() (Record, error) {
 	}
 	flags := r.block[0]
 	r.block = r.block[1:]
-	rec := Record{Path: string(r.path)}
+	rec := Record{Path: string(r.path), Ignored: flags&isIgnored != 0}
 	if flags&hasBase != 0 {
 		if rec.Base, err = r.bytes(); err != nil {
 			return Record{}, err
@@ -244,7 +250,8 @@ func (s *Summary) decode(b []byte) error {
 	copy(s.Root[:], b[40:])
 	s.Records = binary.LittleEndian.Uint64(b[72:])
 	s.Pending = binary.LittleEndian.Uint64(b[80:])
-	s.body = binary.LittleEndian.Uint64(b[88:])
+	s.Ignored = binary.LittleEndian.Uint64(b[88:])
+	s.body = binary.LittleEndian.Uint64(b[96:])
 	return nil
 }
 
@@ -255,6 +262,7 @@ func (s *Summary) encode() []byte {
 	b = append(b, s.Root[:]...)
 	b = binary.LittleEndian.AppendUint64(b, s.Records)
 	b = binary.LittleEndian.AppendUint64(b, s.Pending)
+	b = binary.LittleEndian.AppendUint64(b, s.Ignored)
 	b = binary.LittleEndian.AppendUint64(b, s.body)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }

@@ -56,7 +56,7 @@ func readBase(root string) (recs []Record, sum Summary, err error) {
 		if err != nil || !ok {
 			return recs, r.Summary, err
 		}
-		recs = append(recs, Record{rec.Path, bytes.Clone(rec.Base), bytes.Clone(rec.Remote)})
+		recs = append(recs, Record{rec.Path, bytes.Clone(rec.Base), bytes.Clone(rec.Remote), rec.Ignored})
 	}
 }
 
@@ -70,7 +70,7 @@ func drawRecords(t *rapid.T) []Record {
 	byPath := rapid.MapOfN(rapid.StringMatching(`[a-c]{1,3}(/[a-c.\-]{1,4}){0,3}`), value, 0, 200).Draw(t, "base")
 	var recs []Record
 	for path, base := range byPath {
-		rec := Record{Path: path, Base: base, Remote: base}
+		rec := Record{Path: path, Base: base, Remote: base, Ignored: rapid.Bool().Draw(t, "ignored")}
 		if base == nil || rapid.Bool().Draw(t, "differs") {
 			rec.Remote = value.Draw(t, "remote")
 		}
@@ -91,11 +91,14 @@ func TestBaseKeepsBothTrees(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		pending := uint64(0)
+		pending, ignored := uint64(0), uint64(0)
 		tree := merkle.NewBuilder(nil)
 		for _, rec := range want {
 			if rec.Pending() {
 				pending++
+			}
+			if rec.Ignored {
+				ignored++
 			}
 			if rec.Remote != nil {
 				if err := tree.Add(merkle.Entry{Path: rec.Path, Value: rec.Remote}); err != nil {
@@ -107,7 +110,7 @@ func TestBaseKeepsBothTrees(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if sum.Seen != seen || sum.Root != rootID || sum.Pending != pending || sum.Records != uint64(len(want)) {
+		if sum.Seen != seen || sum.Root != rootID || sum.Pending != pending || sum.Ignored != ignored || sum.Records != uint64(len(want)) {
 			rt.Fatalf("summary %+v, want seen %+v with root %v, %d pending of %d", sum, seen, rootID, pending, len(want))
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -197,7 +200,7 @@ func TestCommitRefusesAnotherRoot(t *testing.T) {
 
 func TestIdentityAndBinding(t *testing.T) {
 	root := newRoot(t)
-	if _, err := LoadIdentity(root); !errors.Is(err, ErrNone) {
+	if _, _, err := LoadIdentity(root); !errors.Is(err, ErrNone) {
 		t.Fatalf("LoadIdentity of no replica: %v", err)
 	}
 	id, err := Create(root)
@@ -208,9 +211,9 @@ func TestIdentityAndBinding(t *testing.T) {
 	if err := Bind(root, want); err != nil {
 		t.Fatal(err)
 	}
-	gotID, err := LoadIdentity(root)
-	if err != nil || gotID != id {
-		t.Errorf("LoadIdentity = %v, %v, want %v", gotID, err, id)
+	gotID, same, err := LoadIdentity(root)
+	if err != nil || gotID != id || !same {
+		t.Errorf("LoadIdentity = %v, %v, %v, want %v", gotID, same, err, id)
 	}
 	got, err := LoadBinding(root)
 	if err != nil || got != want {

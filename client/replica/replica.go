@@ -33,10 +33,13 @@ const version = 1
 // ErrNone: the directory is no replica.
 var ErrNone = errors.New("not a replica")
 
-// Identity is the content of the file id. It never changes once written.
+// Identity is the content of the file id, which is written once. The inodes tell
+// the directory that was made a replica from a copy of it; zero is unknown.
 type Identity struct {
 	Version int           `json:"version"`
 	Replica api.ReplicaID `json:"replica"`
+	Root    uint64        `json:"root_inode,omitempty"` // of the replica's directory
+	Self    uint64        `json:"id_inode,omitempty"`   // of the file id
 }
 
 // Binding is the content of the file binding: where the replica's volume is.
@@ -60,11 +63,18 @@ func Exists(root string) bool {
 	return err == nil
 }
 
-// LoadIdentity reads the identity of the replica at root; ErrNone when there is none.
-func LoadIdentity(root string) (Identity, error) {
-	var id Identity
-	err := load(root, "id", &id, &id.Version)
-	return id, err
+// LoadIdentity reads the identity of the replica at root; ErrNone when there is
+// none. same says that the inodes are those that it was made with, where these are known.
+func LoadIdentity(root string) (id Identity, same bool, err error) {
+	if err := load(root, "id", &id, &id.Version); err != nil {
+		return id, false, err
+	}
+	rootInode, self, err := inodes(root, filepath.Join(root, Dir, "id"))
+	if err != nil {
+		return id, false, err
+	}
+	known := id.Root != 0 && rootInode != 0
+	return id, !known || id.Root == rootInode && id.Self == self, nil
 }
 
 // LoadBinding reads the binding of the replica at root; ErrNone when there is none.
@@ -74,11 +84,38 @@ func LoadBinding(root string) (Binding, error) {
 	return b, err
 }
 
-// Create makes the identity of a new replica at root, whose .dfs must exist.
-// It is durable on return.
+// Create makes an identity for the replica at root, whose .dfs must exist, in
+// place of one that may be there. It is durable on return.
 func Create(root string) (Identity, error) {
 	id := Identity{Version: version, Replica: NewID()}
-	return id, save(root, "id", id)
+	err := saveWith(root, "id", func(temp string) (data []byte, err error) {
+		if id.Root, id.Self, err = inodes(root, temp); err != nil {
+			return nil, err
+		}
+		return encode(id)
+	})
+	return id, err
+}
+
+// inodes returns the inode numbers of a directory and of a file in it; zeros where they mean nothing.
+func inodes(root, file string) (dir, in uint64, err error) {
+	if !stableInodes(root) {
+		return 0, 0, nil
+	}
+	if dir, err = inode(root); err == nil {
+		in, err = inode(file)
+	}
+	return dir, in, err
+}
+
+// DropBase removes the base, so that the replica starts from an empty one: nothing
+// is deleted on either side, and what differs becomes a conflict. It is durable on return.
+func DropBase(root string) error {
+	dir := filepath.Join(root, Dir)
+	if err := os.Remove(filepath.Join(dir, "base")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(dir)
 }
 
 // Bind records b for the replica at root, durable on return.
@@ -106,21 +143,38 @@ func load(root, name string, v any, got *int) error {
 }
 
 func save(root, name string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := encode(v)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(root, Dir)
-	f, err := os.CreateTemp(dir, name+".new-*")
+	return saveBytes(root, name, data)
+}
+
+func encode(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
+}
+
+func saveBytes(root, name string, data []byte) error {
+	return saveWith(root, name, func(string) ([]byte, error) { return data, nil })
+}
+
+// saveWith saves what content returns, which is told the file's path of the moment.
+func saveWith(root, name string, content func(temp string) ([]byte, error)) error {
+	f, err := os.CreateTemp(filepath.Join(root, Dir), name+".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if _, err := f.Write(append(data, '\n')); err != nil {
+	data, err := content(f.Name())
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if err != nil {
 		f.Close()
 		return err
 	}
-	return publish(f, filepath.Join(dir, name))
+	return publish(f, filepath.Join(root, Dir, name))
 }
 
 // publish makes the open file f durable under its final path, and closes it.

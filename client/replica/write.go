@@ -61,6 +61,10 @@ func (w *Writer) Add(rec Record) error {
 		}
 		w.Pending++
 	}
+	if rec.Ignored {
+		flags |= isIgnored
+		w.Ignored++
+	}
 	w.append(rec, flags)
 	w.Records++
 	w.last = rec.Path

@@ -11,7 +11,8 @@ import (
 
 const (
 	modeBits = 0o777 // of a manifest's mode, those that are applied
-	syncFew  = 64    // with more files or directories than this the whole file system is synced
+	ownerAll = 0o700
+	syncFew  = 64 // with more files or directories than this the whole file system is synced
 )
 
 // Applier changes the tree. A change is made only where what stands at its path
@@ -31,13 +32,15 @@ const (
 // the next. Finish and Abort must be called while nothing else is under way, and
 // one of them ends every Applier.
 type Applier struct {
-	root *Root
+	root   *Root
+	traits Traits
 
 	flush sync.Mutex // one Flush at a time
 
 	mu      sync.Mutex
 	ready   batch
 	touched map[string]*directory // by path
+	lent    *os.File              // see lend
 	mounts  bool                  // a directory lies on another file system than the root
 	stop    error                 // what made the disk unusable
 	now     manifest.Time         // a moment before the first change; zero: not yet
@@ -85,7 +88,7 @@ func (ap *Applied) Record(value []byte) Record {
 
 // Apply returns an applier of changes to r. The caller holds the lock.
 func (r *Root) Apply() *Applier {
-	return &Applier{root: r, touched: map[string]*directory{}}
+	return &Applier{root: r, traits: r.Traits(), touched: map[string]*directory{}}
 }
 
 // begin reports why nothing can be changed any more.
@@ -132,6 +135,9 @@ func (a *Applier) inParent(path string, fn func(d dir, name string) error) error
 		return err
 	}
 	parent, name := split(path)
+	if err := holdable(name); err != nil {
+		return err
+	}
 	d, err := a.root.dir.sub(parent)
 	if err != nil {
 		if replaced(err) {
@@ -160,6 +166,9 @@ func (a *Applier) touch(path string, d dir, writable bool) error {
 		if err != nil {
 			return err
 		}
+		if err := a.lend(path, e.Mode, e.Mtime); err != nil {
+			return err
+		}
 		known = &directory{mode: e.Mode, mtime: e.Mtime}
 		a.touched[path] = known
 		a.mounts = a.mounts || e.Dev != a.root.dev
@@ -167,7 +176,7 @@ func (a *Applier) touch(path string, d dir, writable bool) error {
 	if !writable {
 		return nil
 	}
-	if err := d.setMode(known.mode | 0o700); err != nil {
+	if err := d.setMode(known.mode | ownerAll); err != nil {
 		return err
 	}
 	known.writable = true
@@ -199,7 +208,7 @@ func (a *Applier) Directory(path string, m *manifest.Manifest, expect *Entry) er
 	err := a.inParent(path, func(d dir, name string) error {
 		err := d.mkdir(name)
 		if errors.Is(err, os.ErrExist) {
-			return ErrChanged
+			return occupied(d, name)
 		}
 		return err
 	})
@@ -249,7 +258,7 @@ func (a *Applier) directoryAttributes(path string, m *manifest.Manifest, expect 
 // Symlink prepares a symlink with the target of m to take the place of expect,
 // which is no directory.
 func (a *Applier) Symlink(path string, m *manifest.Manifest, expect *Entry) error {
-	s := &staged{path: path, temp: newTempName(expect), m: m, expect: expect}
+	s := &staged{path: path, temp: tempName(tempNew, base(path)), m: m, expect: expect}
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -300,9 +309,9 @@ func (a *Applier) Attributes(path string, m *manifest.Manifest, expect *Entry) e
 	}
 	defer d.close()
 	done := Applied{Path: path, Manifest: m}
-	err = setAttributes(d, name, expect, &done, a.syncNow(expect))
+	err = a.setAttributes(d, name, expect, &done, a.syncNow(expect))
 	if errors.Is(err, os.ErrPermission) { // it may not be opened
-		err = setAttributesOf(d, name, expect, &done)
+		err = a.setAttributesOf(d, name, expect, &done)
 	}
 	if err != nil {
 		return a.failed(err)
@@ -334,7 +343,7 @@ func (a *Applier) Remove(path string, expect *Entry) error {
 		}
 		err := expected(d, name, expect)
 		if err == nil {
-			return removeEntry(d, name, expect)
+			return a.removeEntry(d, path, name, expect)
 		}
 		if _, gone := d.stat(name); errors.Is(gone, os.ErrNotExist) {
 			return nil

@@ -55,6 +55,7 @@ func (a *Applier) restoreDirectories(sync bool) (applied []Applied, problems []P
 		}
 	}
 	clear(a.touched)
+	a.returned()
 	return applied, problems
 }
 
@@ -72,7 +73,7 @@ func (a *Applier) restore(path string, known *directory, sync bool) (done Applie
 		return done, err
 	}
 	if known.made != nil || known.writable {
-		if mode := mixMode(e.Mode, known.mode); mode != e.Mode {
+		if mode := mixMode(e.Mode, known.mode); mode != e.Mode && a.traits.Modes {
 			if err := d.setMode(mode); err != nil {
 				return done, err
 			}

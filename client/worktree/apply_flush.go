@@ -2,13 +2,12 @@ package worktree
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"os"
 	"slices"
-)
 
-const maxName = 255
+	"dfs/manifest"
+)
 
 // Flush makes the prepared files durable, puts them in place where their targets are
 // still as expected, and returns what was changed since the last Flush, durable now, but for
@@ -81,18 +80,16 @@ func (a *Applier) place(s *staged) (Applied, error) {
 		return Applied{}, err
 	}
 	defer d.close()
+	a.root.step(StepPlace, s.path)
 	if s.expect == nil {
 		err = d.renameNew(s.temp, name)
-	} else {
-		err = expected(d, name, s.expect)
-		if err == nil {
-			err = s.exchange(d, name)
-		}
+	} else if err = expected(d, name, s.expect); err == nil {
+		err = s.exchange(a.root, d, name)
 	}
 	if err != nil {
 		s.discard(d, name)
 		if errors.Is(err, os.ErrExist) {
-			err = ErrChanged
+			err = occupied(d, name)
 		}
 		return Applied{}, err
 	}
@@ -103,33 +100,72 @@ func (a *Applier) place(s *staged) (Applied, error) {
 	return done, nil
 }
 
+// occupied returns why name, of which the scan found nothing, is taken.
+func occupied(d dir, name string) error {
+	found := false
+	err := d.list(make([]byte, listBuffer), func(n []byte) { found = found || string(n) == name })
+	if err == nil && !found {
+		return errAlias
+	}
+	return ErrChanged
+}
+
 // exchange puts s in the place of what is expected at name, and removes that. It is
 // looked at after the exchange, since it can change until then; when it is not what
-// was expected, it is put back.
-func (s *staged) exchange(d dir, name string) error {
+// was expected, it is put back. From here on the temporary's name says that somebody's
+// edit may lie there.
+func (s *staged) exchange(r *Root, d dir, name string) error {
+	old := tempName(tempOld, name)
+	if err := d.rename(s.temp, old); err != nil {
+		return err
+	}
+	s.temp = old
+	r.step(StepSwap, s.path)
 	err := d.exchange(s.temp, name)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
+		if s.expect.Kind == manifest.File && d.openForWriting(name) {
+			return errOpen
+		}
 		return d.rename(s.temp, name)
 	case errors.Is(err, os.ErrNotExist):
 		return ErrChanged
 	case err != nil:
 		return err
 	}
-	out, err := d.stat(s.temp)
-	if err == nil && s.expect.sameMoved(&out) {
-		d.unlink(s.temp) // what stays is a temporary, and a later scan names it
-		return nil
+	r.step(StepLook, s.path)
+	if err := s.expect.look(d, s.temp); err != nil {
+		s.swapBack(d, name)
+		return err
 	}
-	return s.swapBack(d, name)
+	r.step(StepDrop, s.path)
+	d.unlink(s.temp) // what stays is a leftover, and a later scan names it
+	return nil
+}
+
+// look returns nil when what stands at name, where e was moved, is e unchanged and nobody can
+// write to it any more.
+func (e *Entry) look(d dir, name string) error {
+	if e.Kind == manifest.File && d.openForWriting(name) {
+		return errOpen
+	}
+	found, err := d.stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return ErrChanged
+	case err != nil:
+		return err
+	case !e.sameMoved(&found):
+		return ErrChanged
+	}
+	return nil
 }
 
 // swapBack undoes an exchange that brought out another version than was expected.
-func (s *staged) swapBack(d dir, name string) error {
+func (s *staged) swapBack(d dir, name string) {
 	if err := d.exchange(s.temp, name); err != nil {
 		d.renameNew(s.temp, name) // name was removed meanwhile
 	}
-	return ErrChanged
 }
 
 // discard removes the temporary. What an exchange left under its name, and is
@@ -145,27 +181,20 @@ func (s *staged) discard(d dir, name string) {
 	}
 }
 
-// putAside renames temp, which holds a version of name that must not be lost, to
-// a new name that tells so.
-func putAside(d dir, temp, name string) {
-	suffix := keptInfix + rand.Text()
-	d.renameNew(temp, name[:min(len(name), maxName-len(suffix))]+suffix)
-}
-
 // removeEntry renames name away, looks at what that was, and removes it; or
 // renames it back when it is not what was expected.
-func removeEntry(d dir, name string, expect *Entry) error {
-	temp := tempPrefix + tempOld + rand.Text()
+func (a *Applier) removeEntry(d dir, path, name string, expect *Entry) error {
+	temp := tempName(tempOld, name)
+	a.root.step(StepRemove, path)
 	if err := d.renameNew(name, temp); err != nil {
 		return err
 	}
-	out, err := d.stat(temp)
-	if err == nil && expect.sameMoved(&out) {
+	a.root.step(StepGone, path)
+	err := expect.look(d, temp)
+	if err == nil {
 		if err = d.unlink(temp); err == nil {
 			return nil
 		}
-	} else {
-		err = ErrChanged
 	}
 	if d.renameNew(temp, name) != nil {
 		putAside(d, temp, name)
@@ -175,7 +204,7 @@ func removeEntry(d dir, name string, expect *Entry) error {
 
 // setAttributes gives mode and mtime of done.Manifest to the file at name, which is
 // looked at again in between, and tells done how it is then.
-func setAttributes(d dir, name string, expect *Entry, done *Applied, sync bool) error {
+func (a *Applier) setAttributes(d dir, name string, expect *Entry, done *Applied, sync bool) error {
 	h, err := d.open(name)
 	if err != nil {
 		if replaced(err) {
@@ -191,7 +220,7 @@ func setAttributes(d dir, name string, expect *Entry, done *Applied, sync bool) 
 	if !expect.same(&found) {
 		return ErrChanged
 	}
-	if mode := mixMode(found.Mode, done.Manifest.Mode); mode != found.Mode {
+	if mode := mixMode(found.Mode, done.Manifest.Mode); mode != found.Mode && a.traits.Modes {
 		if err := h.setMode(mode); err != nil {
 			return err
 		}
@@ -219,12 +248,14 @@ func setAttributes(d dir, name string, expect *Entry, done *Applied, sync bool) 
 }
 
 // setAttributesOf is setAttributes for a file that may not be opened.
-func setAttributesOf(d dir, name string, expect *Entry, done *Applied) error {
+func (a *Applier) setAttributesOf(d dir, name string, expect *Entry, done *Applied) error {
 	if err := expected(d, name, expect); err != nil {
 		return err
 	}
-	if err := d.setModeOf(name, mixMode(expect.Mode, done.Manifest.Mode)); err != nil {
-		return err
+	if a.traits.Modes {
+		if err := d.setModeOf(name, mixMode(expect.Mode, done.Manifest.Mode)); err != nil {
+			return err
+		}
 	}
 	if err := d.setMtimeOf(name, done.Manifest.Mtime); err != nil {
 		return err

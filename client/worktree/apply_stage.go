@@ -61,11 +61,12 @@ type Temp struct {
 // File prepares a file of the content that will be written to the Temp, to take the
 // place of expect, which is no directory.
 func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp, error) {
-	t := &Temp{a: a, s: &staged{path: path, temp: newTempName(expect), m: m, expect: expect}}
+	t := &Temp{a: a, s: &staged{path: path, temp: tempName(tempNew, base(path)), m: m, expect: expect}}
 	if err := t.s.check(); err != nil {
 		return nil, err
 	}
 	err := a.inParent(path, func(d dir, name string) (err error) {
+		a.root.step(StepTemp, path)
 		if err = expected(d, name, expect); err == nil {
 			t.h, err = d.create(t.s.temp)
 		}
@@ -122,8 +123,10 @@ func (t *Temp) complete() (err error) {
 			return err
 		}
 	}
-	if err := t.h.setMode(t.s.m.Mode & modeBits); err != nil {
-		return err
+	if t.a.traits.Modes {
+		if err := t.h.setMode(t.s.m.Mode & modeBits); err != nil {
+			return err
+		}
 	}
 	if err := t.h.setMtime(t.s.m.Mtime); err != nil {
 		return err

@@ -299,11 +299,11 @@ func TestApplyLooks(t *testing.T) {
 
 		write(t, dir, "temp", "ours")
 		s := &staged{path: "file", temp: "temp", entry: *stat(t, r, "temp"), expect: expect}
-		if err := s.exchange(d, "file"); !errors.Is(err, ErrChanged) {
+		if err := s.exchange(r, d, "file"); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: exchange: %v", edit, err)
 		}
 		s.discard(d, "file")
-		if err := removeEntry(d, "file", expect); !errors.Is(err, ErrChanged) {
+		if err := r.Apply().removeEntry(d, "file", "file", expect); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: removeEntry: %v", edit, err)
 		}
 		if now := stat(t, r, "file"); !edited.sameMoved(now) {

@@ -34,6 +34,9 @@ func renameExchange(dir int, a, b string) error {
 	return unix.RenameatxNp(dir, a, dir, b, unix.RENAME_SWAP)
 }
 
+// openForWriting is not told by the system.
+func (d dir) openForWriting(string) bool { return false }
+
 const utimeOmit = -2 // UTIME_OMIT of sys/stat.h
 
 // timespecs leaves the access time as it is and sets the modification time.

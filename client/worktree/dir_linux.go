@@ -62,6 +62,19 @@ func renameExchange(dir int, a, b string) error {
 	return unix.Renameat2(dir, a, dir, b, unix.RENAME_EXCHANGE)
 }
 
+// openForWriting reports whether some descriptor or mapping can write to the file at
+// name: a read lease is granted only where none can (fcntl(2)). False also where
+// that cannot be told: another user's file, or a file system without leases.
+func (d dir) openForWriting(name string) bool {
+	h, err := d.open(name)
+	if err != nil {
+		return false
+	}
+	defer h.close() // ends the lease
+	_, err = unix.FcntlInt(uintptr(h.fd), unix.F_SETLEASE, unix.F_RDLCK)
+	return err == unix.EAGAIN
+}
+
 // timespecs leaves the access time as it is and sets the modification time.
 func timespecs(t manifest.Time) []unix.Timespec {
 	return []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}

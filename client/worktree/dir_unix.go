@@ -4,6 +4,7 @@ package worktree
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -101,7 +102,7 @@ func entryOf(st *unix.Stat_t) Entry {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		e.Kind, e.Size = manifest.File, uint64(st.Size)
+		e.Kind, e.Size, e.Linked = manifest.File, uint64(st.Size), st.Nlink > 1
 	case unix.S_IFDIR:
 		e.Kind = manifest.Directory
 	case unix.S_IFLNK:
@@ -144,7 +145,26 @@ func (d dir) readlink(name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
+// space returns what is free for this user.
+func (d dir) space() (bytes, entries int64, err error) {
+	var st unix.Statfs_t
+	if err := retryErr(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
+		return 0, 0, err
+	}
+	blocks, entries := st.Bavail, int64(st.Ffree)
+	if unix.Geteuid() == 0 {
+		blocks = st.Bfree
+	}
+	if st.Files == 0 { // made as they are needed
+		entries = math.MaxInt64
+	}
+	return int64(blocks) * int64(st.Bsize), entries, nil
+}
+
 func (d dir) self() (Entry, error) { return d.handle.stat() }
+
+// holdable: the system can hold every name.
+func holdable(string) error { return nil }
 
 // create makes a new file, for its owner alone.
 func (d dir) create(name string) (handle, error) {
@@ -207,9 +227,6 @@ func (d dir) rmdir(name string) error {
 
 func (d dir) rename(old, name string) error { return unix.Renameat(d.fd, old, d.fd, name) }
 
-// moveTo moves an entry into another directory, under the same name.
-func (d dir) moveTo(name string, to dir) error { return unix.Renameat(d.fd, name, to.fd, name) }
-
 // renameNew renames old to name where nothing stands; else os.ErrExist.
 func (d dir) renameNew(old, name string) error {
 	err := renameNoReplace(d.fd, old, name)
@@ -261,6 +278,22 @@ func (h handle) read(p []byte) (int, error) {
 
 func (h handle) readAt(p []byte, off int64) (int, error) {
 	return retry(func() (int, error) { return unix.Pread(h.fd, p, off) })
+}
+
+// nextData returns the next range with data; both ends are the greatest int64 when there
+// is none, and errors.ErrUnsupported where that is not told.
+func (h handle) nextData(off int64) (from, to int64, err error) {
+	from, err = unix.Seek(h.fd, off, unix.SEEK_DATA)
+	if err == unix.ENXIO {
+		return math.MaxInt64, math.MaxInt64, nil
+	}
+	if err == nil {
+		to, err = unix.Seek(h.fd, from, unix.SEEK_HOLE)
+	}
+	if unsupported(err) {
+		err = errors.ErrUnsupported
+	}
+	return from, to, err
 }
 
 func (h handle) writeAt(p []byte, off int64) (int, error) {

@@ -3,11 +3,13 @@ package worktree
 import (
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/windows"
 
@@ -121,12 +123,35 @@ func (d dir) stat(name string) (Entry, error) {
 	return e, err
 }
 
+// space returns what is free for this user.
+func (d dir) space() (bytes, entries int64, err error) {
+	name, err := windows.UTF16PtrFromString(d.root.Name())
+	if err != nil {
+		return 0, 0, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return 0, 0, err
+	}
+	return int64(min(free, math.MaxInt64)), math.MaxInt64, nil
+}
+
 func (d dir) self() (Entry, error) {
 	info, err := d.root.Stat(".")
 	if err != nil {
 		return Entry{}, err
 	}
 	return entryOf(info), nil
+}
+
+// holdable refuses a name that the system cannot give to an entry, or takes for another one.
+func holdable(name string) error {
+	switch {
+	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`<>:"|?*\`, r) }),
+		!utf8.ValidString(name), strings.TrimRight(name, ". ") != name, !filepath.IsLocal(name):
+		return errors.New("this system cannot hold a file of that name")
+	}
+	return nil
 }
 
 // create makes a new file.
@@ -186,10 +211,8 @@ func (d dir) rmdir(name string) error {
 
 func (d dir) rename(old, name string) error { return d.root.Rename(old, name) }
 
-// moveTo moves an entry into another directory, under the same name.
-func (d dir) moveTo(name string, to dir) error {
-	return os.Rename(filepath.Join(d.root.Name(), name), filepath.Join(to.root.Name(), name))
-}
+// openForWriting is not told by the system.
+func (d dir) openForWriting(string) bool { return false }
 
 // renameNew renames old to name where nothing stands; else os.ErrExist.
 func (d dir) renameNew(old, name string) error {
@@ -257,6 +280,9 @@ func (h handle) readAt(p []byte, off int64) (int, error) {
 	}
 	return n, err
 }
+
+// nextData is not asked of the system.
+func (h handle) nextData(int64) (from, to int64, err error) { return 0, 0, errors.ErrUnsupported }
 
 func (h handle) writeAt(p []byte, off int64) (int, error) { return h.WriteAt(p, off) }
 

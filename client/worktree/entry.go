@@ -16,6 +16,8 @@ type Entry struct {
 	Dev, Ino uint64
 	Ctime    manifest.Time
 
+	Linked bool // a file that has other names, perhaps elsewhere
+
 	// Unlisted says of a directory that what it holds is unknown: it could not
 	// be read. Nothing below it may be taken for deleted.
 	Unlisted bool

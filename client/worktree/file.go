@@ -1,6 +1,7 @@
 package worktree
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -53,6 +54,19 @@ func (f *File) Check() error {
 		return ErrChanged
 	}
 	return nil
+}
+
+// NextData returns the first range at off or later whose bytes may be other than
+// zero: to Size where that ends the file, and from = to = Size where all the rest is
+// zeros. Where the system does not tell, all is such a range. What it tells holds as
+// [File.Check] says of bytes that were read.
+func (f *File) NextData(off int64) (from, to int64, err error) {
+	size := f.Size()
+	from, to, err = f.h.nextData(off)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return off, size, nil
+	}
+	return min(from, size), min(to, size), err
 }
 
 // Read implements [io.Reader].

@@ -5,42 +5,52 @@ import (
 	"iter"
 	"runtime"
 
+	"dfs/client/worktree/ignore"
 	"dfs/manifest"
 )
 
 // ScanOptions says how to scan. The functions may be nil; they are called from
-// the goroutine that iterates, in path order, between entries. What they are
-// told is no entry, and it and all below it must not be taken for deleted.
+// the goroutine that iterates, in path order, between entries. What Skip, Temp,
+// Ignored and Problem are told is no entry, and it and all below it must not be taken for deleted.
 type ScanOptions struct {
 	Jobs    int               // directories read at the same time; 0: the number of processors, 1: no goroutines
+	Rules   *ignore.Rules     // what to ignore, beside what the files .dfsignore of the tree say
+	Mounted map[string]bool   // where other file systems are known to be mounted: see ErrNotMounted
 	Skip    func(path string) // a special file, a nested replica, or something else called .dfs: never opened
-	Temp    func(path string) // a temporary file of an interrupted run: see [Root.ClearTemp]
+	Temp    func(path string) // a [Leftover] of an interrupted run
+	Ignored func(path string) // ignored, with all below it
 	Problem func(Problem)     // a path that could not be read
+	Mount   func(path string) // a directory in which another file system begins; an entry follows
+	// Enter is told of a directory with rules of its own ("" is the root), and what is
+	// ignored below it, after its entry and before those below it.
+	Enter func(path string, rules *ignore.Rules)
 }
 
 // Scan returns every entry below the root in path order. It reads ahead in
 // parallel, holding a bounded number of entries and, for each job, the names of
 // a directory. An entry that vanishes meanwhile is left out without a word. A
-// directory whose content cannot be read is told to Problem and then an entry with
-// Unlisted set. An error (of the root itself, or ctx's) ends the sequence.
+// directory whose content cannot be read, or whose file .dfsignore cannot, is told to
+// Problem and then an entry with Unlisted set. An error (of the root itself, or
+// ctx's) ends the sequence.
 func (r *Root) Scan(ctx context.Context, opts ScanOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		jobs := opts.Jobs
 		if jobs <= 0 {
 			jobs = runtime.GOMAXPROCS(0)
 		}
-		s := newScanner(r.dir)
+		s := newScanner(r.dir, opts.Mounted)
 		defer s.stop()
 		if jobs > 1 {
 			s.start(jobs)
 		}
 		d := delivery{ctx: ctx, s: s, opts: opts, yield: yield}
-		root := &task{}
+		root := &task{dev: r.dev, rules: opts.Rules}
 		s.finish(root)
 		if root.err != nil {
 			yield(Entry{}, root.err)
 			return
 		}
+		d.entered("", root)
 		d.directory(root)
 	}
 }
@@ -113,7 +123,20 @@ func (d *delivery) enter(e *Entry, below *task) bool {
 		e.Unlisted = true
 		return d.yield(*e, nil)
 	}
-	return d.yield(*e, nil) && d.directory(below)
+	if e.Dev != below.above && d.opts.Mount != nil {
+		d.opts.Mount(e.Path)
+	}
+	if !d.yield(*e, nil) {
+		return false
+	}
+	d.entered(e.Path, below)
+	return d.directory(below)
+}
+
+func (d *delivery) entered(path string, t *task) {
+	if t.ruled && d.opts.Enter != nil {
+		d.opts.Enter(path, t.rules)
+	}
 }
 
 // report tells of what is none of the tree's entries.
@@ -122,6 +145,10 @@ func (d *delivery) report(path string, o odd) {
 	case o.temp:
 		if d.opts.Temp != nil {
 			d.opts.Temp(path)
+		}
+	case o.ignored:
+		if d.opts.Ignored != nil {
+			d.opts.Ignored(path)
 		}
 	case o.err != nil:
 		if d.opts.Problem != nil {

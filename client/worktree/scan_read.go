@@ -16,14 +16,17 @@ const (
 
 // reader does tasks, one at a time; it owns the working space for that.
 type reader struct {
-	root  dir
-	buf   []byte
-	text  []byte   // the names of a directory, one after the other
-	ends  []int    // where each ends in text
-	names []string // the same, sorted
+	root    dir
+	mounted map[string]bool
+	buf     []byte
+	text    []byte   // the names of a directory, one after the other
+	ends    []int    // where each ends in text
+	names   []string // the same, sorted
 }
 
-func newReader(root dir) *reader { return &reader{root: root, buf: make([]byte, listBuffer)} }
+func newReader(root dir, mounted map[string]bool) *reader {
+	return &reader{root: root, mounted: mounted, buf: make([]byte, listBuffer)}
+}
 
 // do fills in t's result.
 func (r *reader) do(t *task) {
@@ -49,6 +52,12 @@ func (r *reader) do(t *task) {
 		}
 		if t.path == "" {
 			names = slices.Delete(names, i, i+1)
+		}
+	}
+	if _, found := slices.BinarySearch(names, ignoreName); found {
+		if err := t.readRules(d); err != nil {
+			t.err = err
+			return
 		}
 	}
 	first := names[:min(len(names), sliceLen)]
@@ -96,7 +105,7 @@ func (t *task) divide(names []string) {
 		return
 	}
 	for part := range slices.Chunk(slices.Clone(names), sliceLen) {
-		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part})
+		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part, dev: t.dev, rules: t.rules})
 	}
 }
 
@@ -125,19 +134,24 @@ func (r *reader) lookAt(d dir, t *task, name, path string) {
 	at := len(t.entries)
 	e, err := d.stat(name)
 	e.Path = path
+	isDir := e.Kind == manifest.Directory
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return
 	case err != nil:
 		t.odd = append(t.odd, odd{at: at, err: err})
+	case isTemp(name):
+		t.odd = append(t.odd, odd{at: at, temp: true})
+	case t.ignores(path, isDir):
+		t.odd = append(t.odd, odd{at: at, ignored: true})
 	case e.Kind == 0 || isState(name):
 		t.odd = append(t.odd, odd{at: at})
-	case e.Kind != manifest.Directory && isTemp(name):
-		t.odd = append(t.odd, odd{at: at, temp: true})
 	case len(path) > maxPath:
 		t.odd = append(t.odd, odd{at: at, err: ErrPathTooLong})
-	case e.Kind == manifest.Directory:
-		t.dirs = append(t.dirs, &task{path: path, first: path})
+	case isDir && e.Dev == t.dev && r.mounted[path]:
+		t.odd = append(t.odd, odd{at: at, err: ErrNotMounted})
+	case isDir:
+		t.dirs = append(t.dirs, &task{path: path, first: path, dev: e.Dev, above: t.dev, rules: t.rules})
 	}
 	t.entries = append(t.entries, e)
 }

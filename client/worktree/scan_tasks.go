@@ -3,6 +3,8 @@ package worktree
 import (
 	"container/heap"
 	"sync"
+
+	"dfs/client/worktree/ignore"
 )
 
 // aheadLimit is how many entries workers may read ahead of their delivery.
@@ -23,6 +25,10 @@ type task struct {
 	path  string   // of the directory
 	first string   // the first path that it can deliver
 	names []string // to look at, sorted; nil: list the directory
+	dev   uint64   // the directory's file system
+	above uint64   // that of the directory above
+	rules *ignore.Rules
+	ruled bool // the rules are the directory's own
 	state taskState
 
 	entries  []Entry
@@ -35,11 +41,12 @@ type task struct {
 }
 
 // odd tells why the entry at an index is none of the tree: an error, a
-// temporary file, or else something to skip.
+// temporary file, ignored, or else something to skip.
 type odd struct {
-	at   int
-	err  error
-	temp bool
+	at      int
+	err     error
+	temp    bool
+	ignored bool
 }
 
 // scanner does tasks: workers take them in path order, within a limit, and the
@@ -47,6 +54,7 @@ type odd struct {
 // waits only for a task that is being done.
 type scanner struct {
 	root     dir
+	mounted  map[string]bool
 	own      *reader // the delivering goroutine's
 	parallel bool
 
@@ -60,8 +68,8 @@ type scanner struct {
 	workers sync.WaitGroup
 }
 
-func newScanner(root dir) *scanner {
-	s := &scanner{root: root, own: newReader(root)}
+func newScanner(root dir, mounted map[string]bool) *scanner {
+	s := &scanner{root: root, mounted: mounted, own: newReader(root, mounted)}
 	s.work.L, s.ready.L = &s.mu, &s.mu
 	return s
 }
@@ -70,7 +78,7 @@ func (s *scanner) start(workers int) {
 	s.parallel = true
 	for range workers {
 		s.workers.Go(func() {
-			r := newReader(s.root)
+			r := newReader(s.root, s.mounted)
 			for t := s.next(); t != nil; t = s.next() {
 				r.do(t)
 				s.done(t)

@@ -144,7 +144,7 @@ func TestScanLeavesOut(t *testing.T) {
 	write(t, dir, "other/.DFS/file", "")
 	write(t, dir, "other/.dfs", "a file of that name")
 	write(t, dir, "other/.dfs2", "")
-	temp := newTempName(&Entry{})
+	temp := tempName(tempOld, "file")
 	write(t, dir, temp, "")
 	write(t, dir, temp[:len(temp)-1]+"!", "")
 	must(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o666))
@@ -161,21 +161,46 @@ func TestScanLeavesOut(t *testing.T) {
 			t.Errorf("temps = %q, problems = %q", f.temps, f.problems)
 		}
 	}
-	must(t, r.ClearTemp(temp))
-	if f := scan(t, r, 1); len(f.temps) > 0 {
-		t.Errorf("temps after ClearTemp: %q", f.temps)
+}
+
+// TestLeftovers tells leftovers apart, and removes or keeps them.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := openTest(t, dir)
+	ours, theirs := Leftover("d/"+tempName(tempNew, "file")), Leftover("d/"+tempName(tempOld, "file"))
+	for _, l := range []Leftover{ours, theirs} {
+		if !l.Of("d/file") || l.Of("file") || l.Of("d/other") || l.Of("d/sub/file") {
+			t.Errorf("%s comes from another path than d/file", l)
+		}
+		write(t, dir, string(l), "half written")
 	}
-	if _, err := os.Lstat(filepath.Join(dir, ".dfs", "aside", temp)); err != nil {
-		t.Errorf("what was set aside: %v", err)
+	if !ours.Ours() || theirs.Ours() || Leftover("d/file").Ours() {
+		t.Errorf("Ours: %v, %v, %v", ours.Ours(), theirs.Ours(), Leftover("d/file").Ours())
 	}
-	fresh := newTempName(nil)
-	write(t, dir, fresh, "half written")
-	must(t, r.ClearTemp(fresh))
-	if _, err := os.Lstat(filepath.Join(dir, ".dfs", "aside", fresh)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what only this program wrote is kept: %v", err)
+	before := stat(t, r, "d").Mtime
+	a := r.Apply()
+	must(t, a.RemoveLeftover(*stat(t, r, string(ours))))
+	changed := *stat(t, r, string(theirs))
+	changed.Size++
+	if err := a.RemoveLeftover(changed); !errors.Is(err, ErrChanged) {
+		t.Errorf("RemoveLeftover of another version: %v", err)
 	}
-	if err := r.ClearTemp("other/.dfs2"); !errors.Is(err, ErrChanged) {
-		t.Errorf("ClearTemp of another file: %v", err)
+	kept, err := a.KeepLeftover(theirs, "d/file")
+	must(t, err)
+	finish(t, a)
+	if want := []string{"d", kept}; !slices.Equal(everything(t, dir), want) || !strings.HasPrefix(kept, "d/file"+keptInfix) {
+		t.Errorf("left are %q, want %q", everything(t, dir), want)
+	}
+	if after := stat(t, r, "d").Mtime; after != before {
+		t.Errorf("the directory's mtime is %v, was %v", after, before)
+	}
+	write(t, dir, "d/user", "file")
+	if err := a.RemoveLeftover(*stat(t, r, "d/user")); !errors.Is(err, ErrChanged) {
+		t.Errorf("RemoveLeftover of another file: %v", err)
+	}
+	if _, err := a.KeepLeftover("d/user", "d/user"); !errors.Is(err, ErrChanged) {
+		t.Errorf("KeepLeftover of another file: %v", err)
 	}
 }
 

@@ -22,9 +22,12 @@
 // run's scan, or nothing. On Linux (and where darwin's file system can), a new
 // entry is renamed into place only where none is, and a replacement is
 // exchanged with the old entry, which is then looked at: when it is not the
-// expected one, it is swapped back and the change fails with [ErrChanged].
-// Elsewhere, and on file systems without these operations, the target is
-// checked again right before the rename, which leaves a window of microseconds.
+// expected one, or somebody still has it open for writing, it is swapped back
+// and the change fails with [ErrChanged]. What is to be removed is renamed away
+// first and looked at likewise. Elsewhere, and on file systems without these
+// operations, the target is checked again right before the rename, which leaves a
+// window of microseconds. Whether a file is open for writing only Linux tells (a
+// read lease is refused then), of one's own files on a local file system.
 //
 // # Timestamps
 //
@@ -41,12 +44,12 @@ package worktree
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,25 +57,21 @@ import (
 )
 
 const (
-	stateName   = ".dfs"
-	asideName   = "aside"
-	tempPrefix  = ".dfs-tmp-"
-	keptInfix   = ".dfs-kept-"
-	maxPath     = 4095 // bytes of a path, the limit of the tree
-	tempNameLen = len(tempPrefix) + 27
-
-	// The letter after tempPrefix says what may lie there after a kill: only what
-	// this program wrote, or what stood at a path before.
-	tempNew = "N"
-	tempOld = "O"
+	stateName = ".dfs"
+	maxPath   = 4095 // bytes of a path, the limit of the tree
 )
 
 var (
 	// ErrChanged: what stands at a path is not what was expected there. It was
 	// left as it is.
 	ErrChanged = errors.New("changed meanwhile")
+	errAlias   = fmt.Errorf("%w: the file system takes the name for that of another entry, from which it differs in case or form", ErrChanged)
+	errOpen    = fmt.Errorf("%w: another program has it open for writing", ErrChanged)
 	// ErrNotEmpty: a directory to be removed has entries.
 	ErrNotEmpty = errors.New("directory is not empty")
+	// ErrNotMounted: where another file system was mounted there is none. What is
+	// there is another directory than the one that was known.
+	ErrNotMounted = errors.New("another file system was mounted here, and is not")
 	// ErrPathTooLong: a path has more than 4,095 bytes.
 	ErrPathTooLong = errors.New("path is longer than 4095 bytes")
 )
@@ -85,9 +84,12 @@ type Problem struct {
 
 // Root is an opened directory. Its methods are safe for concurrent use.
 type Root struct {
-	name string
-	dir  dir
-	dev  uint64
+	name   string
+	dir    dir
+	dev    uint64
+	onStep func(Step, string)
+	learn  sync.Once
+	traits Traits
 }
 
 // Open opens the directory name, which must exist; it may itself be a symbolic link to one.
@@ -197,38 +199,13 @@ func (r *Root) Probe() (manifest.Time, error) {
 	return t, nil
 }
 
-// ClearTemp removes the temporary file at path, which a scan has named to
-// [ScanOptions.Temp] and which an interrupted run left. One that may hold what stood at
-// a path before is not removed but moved into the directory aside of the state
-// directory: a run that is killed between an exchange and the look at what came
-// out leaves a user's edit under such a name. The caller holds the lock.
-func (r *Root) ClearTemp(path string) error {
-	parent, name := split(path)
-	if !isTemp(name) {
-		return ErrChanged
+// Space returns how many bytes, and how many entries, can still be made on the root's
+// file system by this user; the greatest int64 where the system sets no bound.
+func (r *Root) Space() (bytes, entries int64, err error) {
+	if bytes, entries, err = r.dir.space(); err != nil {
+		return 0, 0, fmt.Errorf("free space of %s: %w", r.name, err)
 	}
-	d, err := r.dir.sub(parent)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	if strings.HasPrefix(name, tempPrefix+tempNew) {
-		return d.unlink(name)
-	}
-	state, err := r.dir.sub(stateName)
-	if err != nil {
-		return err
-	}
-	defer state.close()
-	if err := state.mkdir(asideName); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	aside, err := state.sub(asideName)
-	if err != nil {
-		return err
-	}
-	defer aside.close()
-	return d.moveTo(name, aside)
+	return bytes, entries, nil
 }
 
 // Stat returns what stands at path now. A special file has Kind 0.
@@ -252,20 +229,6 @@ func IsFileError(err error) bool {
 		errors.As(err, &errno) && !errno.Temporary() && !errors.Is(err, syscall.ENOMEM)
 }
 
-// newTempName returns a name for what is to take the place of expect.
-func newTempName(expect *Entry) string {
-	if expect == nil {
-		return tempPrefix + tempNew + rand.Text()
-	}
-	return tempPrefix + tempOld + rand.Text()
-}
-
-// isTemp reports whether name has the form of newTempName's.
-func isTemp(name string) bool {
-	return len(name) == tempNameLen && strings.HasPrefix(name, tempPrefix) &&
-		strings.Trim(name[len(tempPrefix):], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
-}
-
 // isState reports whether name is the state directory's, in any case.
 func isState(name string) bool {
 	return len(name) >= len(stateName) && strings.EqualFold(name, stateName)
@@ -275,6 +238,11 @@ func isState(name string) bool {
 func split(path string) (parent, name string) {
 	i := strings.LastIndexByte(path, '/')
 	return path[:max(i, 0)], path[i+1:]
+}
+
+func base(path string) string {
+	_, name := split(path)
+	return name
 }
 
 func join(parent, name string) string {
