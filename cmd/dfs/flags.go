@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"dfs/cas"
+	"dfs/client"
 )
 
 const hubFlag = "hub"
@@ -22,6 +24,10 @@ type runFlags struct {
 	jobs        jobs
 	wait        time.Duration
 	profile     profile
+	exclude     []string
+	maxDelete   maxDelete
+	adopt       bool
+	rebind      bool
 }
 
 func (r *runFlags) placeFlags(fs *pflag.FlagSet) {
@@ -33,6 +39,13 @@ func (r *runFlags) transferFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&r.dryRun, "dry-run", "n", false, "tell what would be done and change nothing")
 	fs.Var(&r.compression, "compression", "compress what is sent at `LEVEL` fast, max or off (default fast)")
 	r.profile.flags(fs)
+}
+
+func (r *runFlags) changeFlags(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&r.exclude, "exclude", nil, "ignore what `PATTERN` matches, from now on (kept in DIR/.dfs/exclude; the syntax is .dfsignore's)")
+	fs.Var(&r.maxDelete, "max-delete", "delete at most `N|P%` files, or percent of them (default: half of more than 20 files, and 10000)")
+	fs.BoolVar(&r.adopt, "adopt", false, "go on where DIR lost its .dfs, has that of another directory, or lacks a mounted file system")
+	fs.BoolVar(&r.rebind, "rebind", false, "go on, from an empty base, where the hub or the volume is another or went back in time")
 }
 
 func (r *runFlags) scanFlags(fs *pflag.FlagSet) {
@@ -57,6 +70,35 @@ func (o *output) flags(fs *pflag.FlagSet) {
 func (o *output) jsonFlag(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.json, "json", false, "print one JSON object a line")
 }
+
+// maxDelete is a flag's value that is a count or a percentage.
+type maxDelete client.DeleteLimit
+
+// Set implements [pflag.Value].
+func (m *maxDelete) Set(s string) error {
+	digits, percent := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	switch {
+	case err != nil || n < 0 || percent && (n < 1 || n > 100):
+		return errors.New("not a number of files like 50, or a share like 1% to 100%")
+	case percent:
+		*m = maxDelete{Given: true, Percent: int(n)}
+	default:
+		*m = maxDelete{Given: true, Files: n}
+	}
+	return nil
+}
+
+// String implements [pflag.Value].
+func (m *maxDelete) String() string {
+	if m.Percent > 0 {
+		return strconv.Itoa(m.Percent) + "%"
+	}
+	return strconv.FormatInt(m.Files, 10)
+}
+
+// Type implements [pflag.Value].
+func (m *maxDelete) Type() string { return "limit" }
 
 // compression is a flag's value that names a level of compression.
 type compression cas.Compression

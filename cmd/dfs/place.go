@@ -71,6 +71,7 @@ type dialer struct {
 	bound  bool // dir is a replica already
 	given  bool // the location is the flag's, not the recorded one
 	create bool // a local repository may be made for a new replica
+	rebind bool // the replica may be bound to another hub
 	dryRun bool
 }
 
@@ -98,9 +99,9 @@ func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error)
 func (d *dialer) check(location string) error {
 	_, err := os.Stat(location)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && d.bound && d.given:
-		return &client.BrakeError{Message: fmt.Sprintf("no repository at %s; the hub of %s is elsewhere", location, d.dir)}
-	case errors.Is(err, fs.ErrNotExist) && d.bound:
+	case errors.Is(err, fs.ErrNotExist) && d.bound && d.given && !d.rebind:
+		return &client.BrakeError{Message: fmt.Sprintf("no repository at %s; the hub of %s is elsewhere. Nothing was changed", location, d.dir)}
+	case errors.Is(err, fs.ErrNotExist) && d.bound && !d.rebind:
 		return fmt.Errorf("%w: no repository at %s", remote.ErrUnreachable, location)
 	case errors.Is(err, fs.ErrNotExist) && !d.create:
 		return fmt.Errorf("no repository at %s", location)

@@ -34,6 +34,7 @@ func (a *app) pull() *cobra.Command {
 	fs := cmd.Flags()
 	flags.placeFlags(fs)
 	flags.transferFlags(fs)
+	flags.changeFlags(fs)
 	flags.scanFlags(fs)
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {

@@ -38,6 +38,7 @@ func (a *app) push() *cobra.Command {
 	fs := cmd.Flags()
 	flags.placeFlags(fs)
 	flags.transferFlags(fs)
+	flags.changeFlags(fs)
 	flags.scanFlags(fs)
 	fs.StringVarP(&message, "message", "m", "", "keep `TEXT` with the snapshot")
 	a.out.flags(fs)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"dfs/cas"
@@ -67,6 +68,22 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 		Rehash: flags.rehash,
 		Codec:  cas.NewCodec(cas.Compression(flags.compression)),
 		Wait:   flags.wait,
+
+		Exclude:   flags.exclude,
+		MaxDelete: client.DeleteLimit(flags.maxDelete),
+		Adopt:     flags.adopt,
+		Rebind:    flags.rebind,
+		Notice:    func(text string) { a.out.notice("%s", harmless(text)) },
+	}
+	for _, pattern := range flags.exclude {
+		if strings.ContainsAny(pattern, "\n\x00") || pattern == "" {
+			return client.Config{}, &client.UsageError{Message: fmt.Sprintf("--exclude %s: a pattern is one line of text", quoted(pattern))}
+		}
+	}
+	if cfg.State, err = xdg(a.env, "XDG_STATE_HOME", ".local/state"); err != nil {
+		cfg.Notice(err.Error() + ", so a directory that loses its .dfs will not be noticed")
+	} else {
+		cfg.State = filepath.Join(cfg.State, "dfs")
 	}
 	if cfg.Hub, err = location(flags.hub, "--"+hubFlag); err != nil {
 		return client.Config{}, err
@@ -79,7 +96,7 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 	if cfg.Host, err = os.Hostname(); err != nil {
 		return client.Config{}, err
 	}
-	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, dryRun: flags.dryRun}
+	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, rebind: flags.rebind, dryRun: flags.dryRun}
 	cfg.Dial = d.dial
 	return cfg, nil
 }
@@ -91,7 +108,7 @@ func (o *output) outcome(res *client.Result) {
 	}
 	o.skipped(res.Skipped)
 	o.paths("nested", res.Nested, "a replica of its own (it holds .dfs); left alone")
-	o.paths("kept", res.Kept, "deleted on one side and changed on the other; the change is kept")
+	o.paths("kept", res.Kept, "deleted on one side, and changed or not empty on the other; it is kept")
 	o.problems(res.Problems)
 	said := "changed here and on the hub; the hub keeps both versions, this directory its own"
 	if res.Command == "pull" {
