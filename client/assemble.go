@@ -34,6 +34,7 @@ type assembler struct {
 	ctx      context.Context // of the fetchers
 	group    *errgroup.Group
 	locate   func() (*localChunks, error)
+	room     room
 	window   *window
 	windows  chan *window
 	finished chan *output
@@ -42,6 +43,24 @@ type assembler struct {
 	problems []worktree.Problem
 	open     map[*output]struct{}      // with a temporary file that is not complete
 	paged    map[string][]manifest.Run // the runs of files whose manifests have pages, for the index
+}
+
+// room is how much may be under way under temporary names: less where the disk is
+// nearly full, since what is replaced makes room only once the new is in place.
+type room struct {
+	window  int64 // bytes of a window
+	flush   int64 // bytes that are put in place together
+	waiting int   // files that wait for that
+	fetches int   // windows at once
+}
+
+func (r *run) roomFor() room {
+	most := room{windowBytes, flushBytes, windowPieces, fetchers}
+	free, _, err := r.root.Space()
+	if err != nil || free > 16*flushBytes {
+		return most
+	}
+	return room{window: min(most.window, free/32), flush: min(most.flush, free/8), fetches: 1}
 }
 
 // output is a file being made.
@@ -71,10 +90,11 @@ type window struct {
 func newWindow() *window { return &window{parts: map[cas.ID][]part{}} }
 
 func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembler {
-	a := &assembler{r: r, apply: apply, parent: ctx, window: newWindow(), windows: make(chan *window), finished: make(chan *output, windowPieces), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
+	a := &assembler{r: r, apply: apply, parent: ctx, room: r.roomFor(), window: newWindow(), windows: make(chan *window), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
+	a.finished = make(chan *output, a.room.waiting)
 	a.group, a.ctx = errgroup.WithContext(ctx)
 	a.locate = sync.OnceValues(func() (*localChunks, error) { return findLocal(r) })
-	for range fetchers {
+	for range a.room.fetches {
 		a.group.Go(func() error {
 			for w := range a.windows {
 				if err := a.fetch(w); err != nil {
@@ -135,7 +155,7 @@ func (a *assembler) add(p part) error {
 	}
 	w.parts[p.run.ID] = append(w.parts[p.run.ID], p)
 	w.count++
-	if w.bytes < windowBytes && w.count < windowPieces {
+	if w.bytes < a.room.window && w.count < windowPieces {
 		return nil
 	}
 	return a.dispatch()
@@ -315,7 +335,7 @@ func (a *assembler) flush() error {
 			files++
 			bytes += int64(out.m.Size)
 		}
-		if files >= flushFiles || bytes >= flushBytes {
+		if files >= flushFiles || bytes >= a.room.flush {
 			first = a.place()
 			files, bytes = 0, 0
 		}

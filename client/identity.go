@@ -86,6 +86,9 @@ func (r *run) twin(id api.ReplicaID) (path string, there bool, err error) {
 	if err != nil || k.Path == here {
 		return "", false, err
 	}
+	if replica.SameDirectory(k.Path, r.cfg.Dir) { // mounted at both places
+		return "", false, nil
+	}
 	other, same, err := replica.LoadIdentity(k.Path)
 	return k.Path, err == nil && same && other.Replica == id, nil
 }

@@ -21,6 +21,8 @@ type spot struct {
 	// directory above, a special file, an error), or is ignored; it is taken for unchanged.
 	unknown bool
 	ignored bool
+	// unmounted: a file system was mounted at path, where nothing is now.
+	unmounted bool
 }
 
 // spots joins the directory's entries with the base file's records in path
@@ -76,6 +78,9 @@ func (r *run) spot(path string, entries *cursor[worktree.Entry], records *cursor
 		s.rec = records.cur
 		if err := r.sight.look(s); err != nil {
 			return err
+		}
+		if s.unmounted {
+			r.problem(path, r.explain(worktree.ErrNotMounted))
 		}
 	}
 	if atEntry && s.entry.Unlisted {

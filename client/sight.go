@@ -68,8 +68,11 @@ func (s *sight) unmounted(path string) bool {
 func (s *sight) look(p *spot) error {
 	switch {
 	case p.entry != nil:
-	case s.dark.cover(p.path) || s.unmounted(p.path):
+	case s.dark.cover(p.path):
 		p.unknown = true
+	case s.unmounted(p.path):
+		p.unknown = true
+		p.unmounted = slices.Contains(s.mounts, p.path)
 	default:
 		ignored, err := s.ignores(p)
 		if err != nil {

@@ -63,6 +63,13 @@ func Exists(root string) bool {
 	return err == nil
 }
 
+// SameDirectory reports whether two paths of replicas lead to one directory.
+func SameDirectory(a, b string) bool {
+	x, err1 := os.Stat(filepath.Join(a, Dir, "id"))
+	y, err2 := os.Stat(filepath.Join(b, Dir, "id"))
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
 // LoadIdentity reads the identity of the replica at root; ErrNone when there is
 // none. same says that the inodes are those that it was made with, where these are known.
 func LoadIdentity(root string) (id Identity, same bool, err error) {

@@ -17,7 +17,7 @@ import (
 const (
 	indexName    = "index"
 	journalName  = "journal"
-	journalLimit = 32 << 20 // bytes after which the journal is merged into the index
+	journalLimit = 8 << 20 // bytes after which the journal is merged into the index, which takes some 3 times that in memory
 	journalFloor = 256 << 10
 	flushAfter   = time.Second
 )

@@ -12,6 +12,7 @@ import (
 const (
 	listBuffer = 128 << 10
 	sliceLen   = 256 // entries of one task
+	manyNames  = 64 << 10
 )
 
 // reader does tasks, one at a time; it owns the working space for that.
@@ -19,8 +20,7 @@ type reader struct {
 	root    dir
 	mounted map[string]bool
 	buf     []byte
-	text    []byte   // the names of a directory, one after the other
-	ends    []int    // where each ends in text
+	text    []byte   // the names of a directory, each with a NUL
 	names   []string // the same, sorted
 }
 
@@ -44,7 +44,7 @@ func (r *reader) do(t *task) {
 		r.unreadable(t, err) // a directory that was removed since lists as not there
 		return
 	}
-	names := r.names
+	names := r.take()
 	if i, found := slices.BinarySearch(names, stateName); found {
 		if e, err := d.stat(stateName); t.path != "" && err == nil && e.Kind == manifest.Directory {
 			t.nested = true
@@ -79,34 +79,48 @@ func (r *reader) unreadable(t *task, err error) {
 	}
 }
 
-// list reads the names in d, sorted, into r.names, which lasts until the next list.
+// list reads the names in d, sorted, into r.names. It lasts until the next list, unless
+// there are many: then it is who takes them's to keep.
 func (r *reader) list(d dir) error {
-	r.text, r.ends, r.names = r.text[:0], r.ends[:0], r.names[:0]
+	r.text, r.names = r.text[:0], r.names[:0]
+	count := 0
 	err := d.list(r.buf, func(name []byte) {
-		r.text = append(r.text, name...)
-		r.ends = append(r.ends, len(r.text))
+		r.text = append(append(r.text, name...), 0)
+		count++
 	})
 	if err != nil {
 		return err
 	}
-	text, begin := string(r.text), 0
-	for _, end := range r.ends {
-		r.names = append(r.names, text[begin:end])
-		begin = end
+	text := string(r.text)
+	if count > manyNames {
+		r.text, r.names = nil, nil
+	}
+	r.names = slices.Grow(r.names, count)
+	for len(text) > 0 {
+		name, rest, _ := strings.Cut(text, "\x00")
+		r.names, text = append(r.names, name), rest
 	}
 	slices.Sort(r.names)
 	r.names = slices.Compact(r.names) // a directory that changes meanwhile can list a name twice
 	return nil
 }
 
-// divide leaves names to further tasks.
+// divide leaves names, which it keeps, to further tasks.
 func (t *task) divide(names []string) {
-	if len(names) == 0 {
-		return
-	}
-	for part := range slices.Chunk(slices.Clone(names), sliceLen) {
+	for part := range slices.Chunk(names, sliceLen) {
 		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part, dev: t.dev, rules: t.rules})
 	}
+}
+
+// take returns the names that list has read, for keeping where they are more than one task's.
+func (r *reader) take() []string {
+	names := r.names
+	if len(names) > manyNames {
+		r.names = nil
+	} else if len(names) > sliceLen {
+		names = slices.Clone(names)
+	}
+	return names
 }
 
 // look fills in the entries of t with what stands at names in d.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,7 +20,22 @@ import (
 	"dfs/client"
 )
 
+// What a client and a hub need at most, at any size of tree. Above it memory is
+// collected more often.
+const (
+	clientMemory = 160 << 20
+	hubMemory    = 256 << 20
+)
+
+// limitMemory sets the goal of the garbage collector, unless GOMEMLIMIT does.
+func limitMemory(goal int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(goal)
+	}
+}
+
 func main() {
+	limitMemory(clientMemory)
 	os.Exit(Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 

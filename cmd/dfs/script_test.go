@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // TestScript runs each script of testdata/script twice: with a hub in process
 // and with one behind HTTP. $HUB is the hub's location. Scripts may say
-// [http] and [local].
+// [http] and [local], and [mounts] where file systems can be mounted.
 func TestScript(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts use a POSIX system's commands")
@@ -46,8 +46,11 @@ func TestScript(t *testing.T) {
 				RequireUniqueNames:  true,
 				Setup:               func(env *testscript.Env) error { return setUp(env, kind) },
 				Condition: func(cond string) (bool, error) {
-					if cond == "local" || cond == "http" {
+					switch cond {
+					case "local", "http":
 						return cond == kind, nil
+					case "mounts":
+						return os.Geteuid() == 0, nil
 					}
 					return false, fmt.Errorf("unknown condition %q", cond)
 				},
@@ -58,6 +61,10 @@ func TestScript(t *testing.T) {
 					"stall":     stall,
 					"serve":     serveCommand,
 					"interrupt": interrupt,
+
+					"filesystem": filesystem,
+					"unmount":    unmount,
+					"damage":     damage,
 				},
 			})
 		})

@@ -53,6 +53,7 @@ func (a *app) serve() *cobra.Command {
 				return 0, err
 			}
 		}
+		limitMemory(hubMemory)
 		stop, err := prof.start()
 		if err != nil {
 			return 0, err
