@@ -54,6 +54,19 @@ func writeState(t *testing.T, dir string, n int) {
 	}
 }
 
+// behind makes a replica in state 0 whose hub is in state 1.
+func behind(t *testing.T) client.Config {
+	t.Helper()
+	h := openHub(t)
+	a, b := t.TempDir(), t.TempDir()
+	writeState(t, a, 0)
+	mustPush(t, config(h, a))
+	mustPull(t, config(h, b))
+	writeState(t, a, 1)
+	mustPush(t, config(h, a))
+	return config(h, b)
+}
+
 // holds reports whether value is the content of a file, or the target of a link, below dir.
 func holds(t *testing.T, dir, value string) bool {
 	for _, what := range content(t, dir) {
@@ -71,15 +84,8 @@ func TestEditsBetweenSteps(t *testing.T) {
 		for _, step := range steps {
 			t.Run(fmt.Sprintf("%s before %s", name, step), func(t *testing.T) {
 				t.Parallel()
-				h := openHub(t)
-				a, b := t.TempDir(), t.TempDir()
-				writeState(t, a, 0)
-				mustPush(t, config(h, a))
-				mustPull(t, config(h, b))
-				writeState(t, a, 1)
-				mustPush(t, config(h, a))
-
-				cfg := config(h, b)
+				cfg := behind(t)
+				b := cfg.Dir
 				var done []string
 				cfg.OnStep(func(s worktree.Step, path string) {
 					if s != step {
@@ -118,13 +124,8 @@ func TestWriterBetweenSteps(t *testing.T) {
 	for _, step := range steps {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
-			h := openHub(t)
-			a, b := t.TempDir(), t.TempDir()
-			writeState(t, a, 0)
-			mustPush(t, config(h, a))
-			mustPull(t, config(h, b))
-			writeState(t, a, 1)
-			mustPush(t, config(h, a))
+			cfg := behind(t)
+			b := cfg.Dir
 			open := map[string]*os.File{}
 			for _, path := range []string{"ro/replaced", "ro/gone", "ro/kind"} {
 				f, err := os.OpenFile(filepath.Join(b, path), os.O_WRONLY|os.O_APPEND, 0)
@@ -134,7 +135,6 @@ func TestWriterBetweenSteps(t *testing.T) {
 				defer f.Close()
 				open[path] = f
 			}
-			cfg := config(h, b)
 			cfg.OnStep(func(s worktree.Step, path string) {
 				if f := open[path]; s == step && f != nil {
 					fmt.Fprintf(f, "edit of %s", path)
