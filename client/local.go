@@ -26,7 +26,7 @@ type spot struct {
 }
 
 // spots joins the directory's entries with the base file's records in path
-// order: one spot a path. A spot and its record's slices are valid until the next.
+// order: one spot a path. A spot, its entry and its record's slices are valid until the next.
 func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, error] {
 	return func(yield func(*spot, error) bool) {
 		rules, err := r.rules()
@@ -44,13 +44,15 @@ func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, 
 			return e, ok && err == nil, err
 		}, entryPath)
 		records := recordCursor(base)
+		var s spot
 		for entries.err == nil && records.err == nil {
 			path, ok := entries.least("", false)
 			path, ok = records.least(path, ok)
 			if !ok {
 				return
 			}
-			if err := r.spot(path, entries, records, yield); err != nil {
+			s = spot{path: path}
+			if err := r.spot(&s, entries, records, yield); err != nil {
 				if err != errStop {
 					yield(nil, err)
 				}
@@ -66,13 +68,12 @@ func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, 
 // errStop: who iterates wants no more.
 var errStop = errors.New("stop")
 
-// spot yields the spot at path and steps beyond it.
-func (r *run) spot(path string, entries *cursor[worktree.Entry], records *cursor[replica.Record], yield func(*spot, error) bool) error {
-	s := &spot{path: path}
+// spot completes and yields the spot at s.path, and steps beyond it.
+func (r *run) spot(s *spot, entries *cursor[worktree.Entry], records *cursor[replica.Record], yield func(*spot, error) bool) error {
+	path := s.path
 	atEntry, atRecord := entries.at(path), records.at(path)
 	if atEntry {
-		e := entries.cur
-		s.entry = &e
+		s.entry = &entries.cur
 	}
 	if atRecord {
 		s.rec = records.cur

@@ -185,7 +185,15 @@ func (s *survey) consider(p *spot, index *worktree.IndexCursor) (f *found, read 
 	if !s.local && !pending {
 		return nil, false, nil
 	}
-	f = &found{path: p.path, entry: p.entry, unknown: p.unknown, ignored: p.ignored, ready: make(chan struct{})}
+	if !pending && s.known(p, index) {
+		s.r.meter.unchanged.Add(1)
+		return nil, false, nil
+	}
+	f = &found{path: p.path, unknown: p.unknown, ignored: p.ignored, ready: make(chan struct{})}
+	if p.entry != nil {
+		e := *p.entry
+		f.entry = &e
+	}
 	switch {
 	case p.entry == nil:
 	case p.entry.Kind != manifest.File:
@@ -207,6 +215,15 @@ func (s *survey) consider(p *spot, index *worktree.IndexCursor) (f *found, read 
 	}
 	f.base, f.remote = bytes.Clone(p.rec.Base), bytes.Clone(p.rec.Remote)
 	return f, read, nil
+}
+
+// known reports, at no cost in memory, whether a file is as the base has it because the index says so.
+func (s *survey) known(p *spot, index *worktree.IndexCursor) bool {
+	if p.entry == nil || p.entry.Kind != manifest.File || p.rec.Base == nil || s.r.cfg.Rehash {
+		return false
+	}
+	rec, ok := index.Find(p.path)
+	return ok && rec.Clean(*p.entry) && bytes.Equal(rec.Value, p.rec.Base)
 }
 
 // fit leaves out what the file system does not keep of local's attributes.
