@@ -28,6 +28,8 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 		if err := r.askHub(ctx, base.Seen, st); err != nil {
 			return nil, err
 		}
+	}
+	if !offline && st.Head != st.Seen {
 		fresh, err := r.preview(ctx, base)
 		if err != nil {
 			return nil, err
