@@ -17,8 +17,8 @@ build:
 test:
 	go test ./...
 
-race:
-	go test -race -timeout 20m ./...
+race: ## without the second that each of the many processes would wait at its end
+	GORACE=atexit_sleep_ms=0 go test -race -timeout 20m ./...
 
 check: fmt vet lint tidy cross test race vuln
 
@@ -45,7 +45,8 @@ fuzz: ## each fuzz target for FUZZTIME
 	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
 		go test "$$dir" -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) || exit 1; done
 
-soak: ## 60 power cuts, 20 kills during 1 GiB, then the tests SOAK times in random order
+soak: ## 60 power cuts, 20 kills during 1 GiB, all faults and kills, 200 rounds of writers, 10,000 swaps, then the tests SOAK times in random order
+	DFS_EVERY=1 DFS_ROUNDS=200 DFS_SWAPS=10000 DFS_FILES=100000 go test -count=1 -v -run 'Killed|Fault|Full|Writers|Swapped|NothingOpened' -timeout 2h ./cmd/dfs
 	DFS_CUTS=60 DFS_KILLS=20 go test -count=1 -v -run 'PowerCut|KilledPush' -timeout 2h ./cas/badgerstore ./server/hub ./cmd/dfs
 	go test -count=$(SOAK) -shuffle=on -timeout 6h ./...
 

@@ -18,6 +18,7 @@ import (
 const (
 	windowBytes  = 4 << 20 // plain bytes of the chunks that are fetched in one request
 	windowPieces = 1024
+	waitingFiles = 256
 	fetchers     = 4
 	flushFiles   = 1000     // finished files that are made durable together
 	flushBytes   = 64 << 20 // or bytes of them
@@ -49,12 +50,12 @@ type assembler struct {
 type room struct {
 	window  int64 // bytes of a window
 	flush   int64 // bytes that are put in place together
-	waiting int   // files that wait for that
+	waiting int   // files, with a descriptor each, that wait for that
 	fetches int   // windows at once
 }
 
 func (r *run) roomFor() room {
-	most := room{windowBytes, flushBytes, windowPieces, fetchers}
+	most := room{windowBytes, flushBytes, waitingFiles, fetchers}
 	free, _, err := r.root.Space()
 	if err != nil || free > 16*flushBytes {
 		return most
@@ -161,7 +162,7 @@ func (a *assembler) write(parts []part, data []byte) error {
 			p.out.fail(err)
 		}
 		if err := a.apply.Err(); err != nil {
-			return fmt.Errorf("%q: %w", p.out.path, err)
+			return err
 		}
 		a.r.meter.bytesApplied.Add(int64(p.run.Bytes()))
 		a.r.meter.tick()
@@ -314,6 +315,9 @@ func (a *assembler) remember(applied []worktree.Applied) error {
 			return err
 		}
 		rec := done.Record(value)
+		if !done.Manifest.Pages.IsZero() && len(a.paged[done.Path]) == 0 {
+			continue // only its attributes changed: it is read once more when its chunks are wanted
+		}
 		for _, run := range a.paged[done.Path] {
 			rec.Runs.Append(run)
 		}

@@ -119,7 +119,7 @@ func (d *deletions) check(r *run, side Side) error {
 	if side == Remote {
 		where, look = "here", "If that is not what somebody meant to do on the hub, restore the files there first"
 	}
-	return r.brake("this would delete %d of %d files %s, such as %q. Nothing was changed. %s; %s lists all. To have them deleted: %s",
+	return brake("this would delete %d of %d files %s, such as %q. Nothing was changed. %s; %s lists all. To have them deleted: %s",
 		d.count, d.base, where, d.first, look, r.again("--dry-run"), r.again(allowing(d.count, d.base)))
 }
 

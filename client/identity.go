@@ -13,7 +13,7 @@ import (
 
 // brake makes the error that stops a run before it does damage. What is safest to do
 // comes first in its message.
-func (r *run) brake(format string, args ...any) *BrakeError {
+func brake(format string, args ...any) *BrakeError {
 	return &BrakeError{Message: fmt.Sprintf(format, args...)}
 }
 
@@ -35,7 +35,7 @@ func (r *run) checkKnown() error {
 		return err
 	}
 	if !r.cfg.Adopt {
-		return r.brake("%s was a replica of the volume %q, and its state in .dfs is not there. Nothing was changed. "+
+		return brake("%s was a replica of the volume %q, and its state in .dfs is not there. Nothing was changed. "+
 			"If its file system is not mounted, or a backup not restored, do that first. "+
 			"To make it a new replica, which deletes nothing on either side: %s",
 			r.cfg.Dir, k.Volume, r.again("--adopt --volume "+shellWord(k.Volume)))
@@ -66,8 +66,8 @@ func (r *run) load() (err error) {
 			return err
 		}
 	}
-	if r.cfg.DryRun {
-		return nil
+	if err := r.keepExcludes(); err != nil || r.cfg.DryRun {
+		return err
 	}
 	known := state.Known{Path: r.cfg.Dir, Replica: r.id.Replica, Volume: r.binding.Volume}
 	if err := r.known.Record(known); err != nil && r.cfg.Notice != nil {
@@ -101,7 +101,7 @@ func (r *run) adoptCopy(from string) (err error) {
 		if from != "" {
 			what = "of " + from
 		}
-		return r.brake("%s holds a copy of the state (.dfs) %s: it is not the directory that was made this replica. Nothing was changed. "+
+		return brake("%s holds a copy of the state (.dfs) %s: it is not the directory that was made this replica. Nothing was changed. "+
 			"If the original is in use, work there. To make this directory a replica of its own, which deletes nothing on either side: %s",
 			r.cfg.Dir, what, r.again("--adopt"))
 	}
@@ -112,25 +112,27 @@ func (r *run) adoptCopy(from string) (err error) {
 	return err
 }
 
-// insideReplica refuses a directory that lies in a replica.
+// insideReplica refuses a directory that lies in a replica, be it by way of a symbolic link.
 func insideReplica(dir, command string) error {
-	for {
-		if replica.Exists(dir) {
-			return &BrakeError{Message: fmt.Sprintf("this directory lies in the replica %s, and a command acts on the whole replica: dfs %s %s", dir, command, shellWord(dir))}
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return nil
-		}
-		dir = up
+	real, err := state.Canonical(dir)
+	if err != nil {
+		return err
 	}
+	for _, path := range []string{dir, real} {
+		for up := filepath.Dir(path); up != path; path, up = up, filepath.Dir(up) {
+			if replica.Exists(up) {
+				return &BrakeError{Message: fmt.Sprintf("this directory lies in the replica %s, and a command acts on the whole replica: dfs %s %s", up, command, shellWord(up))}
+			}
+		}
+	}
+	return nil
 }
 
 // checkHub refuses a hub that is not the replica's, and notes where that was reached.
 func (r *run) checkHub(id cas.VolumeID) error {
 	location := r.result.Hub
 	if id != r.binding.HubID {
-		err := r.brake("%s is bound to the hub %v, but at %s is the hub %v. Nothing was changed. "+
+		err := brake("%s is bound to the hub %v, but at %s is the hub %v. Nothing was changed. "+
 			"If the replica's hub is reachable elsewhere, give its place: %s. "+
 			"To leave it for the hub that is there, which deletes nothing on either side: %s",
 			r.cfg.Dir, r.binding.HubID, location, id, r.again("--hub URL"), r.again("--rebind --hub "+shellWord(location)))
@@ -146,7 +148,7 @@ func (r *run) checkHub(id cas.VolumeID) error {
 
 // volumeGone refuses a hub that has lost the volume, or has another of its name.
 func (r *run) volumeGone() error {
-	err := r.brake("the hub %s has not the volume that %s is a replica of any more (%q, %v). Nothing was changed. "+
+	err := brake("the hub %s has not the volume that %s is a replica of any more (%q, %v). Nothing was changed. "+
 		"If the hub was restored from a backup, look there first. "+
 		"To bind the directory to the hub's volume of that name, or to a new one, which deletes nothing on either side: %s",
 		r.result.Hub, r.cfg.Dir, r.binding.Volume, r.binding.VolumeID, r.again("--rebind"))
@@ -160,7 +162,7 @@ func (r *run) checkHistory(seen replica.Seen, head api.Head, known bool) error {
 	if known && (head.Seq > seen.Seq || head.Seq == seen.Seq && head.Snapshot == seen.Snapshot) {
 		return nil
 	}
-	err := r.brake("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. "+
+	err := brake("the hub went back in time: %s knows snapshot %d (%s) of the volume %q, the hub has %d (%s). Nothing was changed. "+
 		"If the hub was restored from a backup, look whether a newer one exists before you go on. "+
 		"To go on from what the hub has, which deletes nothing on either side: %s",
 		r.cfg.Dir, seen.Seq, seen.Snapshot.Short(), r.binding.Volume, head.Seq, head.Snapshot.Short(), r.again("--rebind"))

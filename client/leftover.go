@@ -46,6 +46,11 @@ func (p *puller) clear() error {
 }
 
 func (p *puller) clearOne(w *worker, l worktree.Leftover, e worktree.Entry, origin []replica.Record) error {
+	if e.Kind == manifest.Directory {
+		if err := p.apply.RemoveLeftover(e); !errors.Is(err, worktree.ErrNotEmpty) {
+			return err
+		}
+	}
 	known := l.Ours() && e.Kind != manifest.Directory
 	if !known {
 		content, err := p.contentOf(w, e)

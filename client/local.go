@@ -29,15 +29,12 @@ type spot struct {
 // order: one spot a path. A spot, its entry and its record's slices are valid until the next.
 func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, error] {
 	return func(yield func(*spot, error) bool) {
-		rules, err := r.rules()
-		if err == nil {
-			r.sight, err = r.newSight()
-		}
-		if err != nil {
+		var err error
+		if r.sight, err = r.newSight(); err != nil {
 			yield(nil, err)
 			return
 		}
-		next, stop := iter.Pull2(r.root.Scan(ctx, r.scanOptions(rules)))
+		next, stop := iter.Pull2(r.root.Scan(ctx, r.scanOptions(ownRules(r.excludes))))
 		defer stop()
 		entries := newCursor(func() (worktree.Entry, bool, error) {
 			e, err, ok := next()

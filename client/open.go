@@ -34,6 +34,7 @@ type run struct {
 	clock     clock
 	sight     *sight // of the last survey
 	leftovers []worktree.Leftover
+	excludes  []byte // the replica's own patterns
 	meter     *meter
 	closers   []func()
 
@@ -91,7 +92,7 @@ func (r *run) openRoot() (err error) {
 		if err := r.checkKnown(); err != nil {
 			return err
 		}
-		if err := insideReplica(filepath.Dir(dir), r.command); err != nil {
+		if err := insideReplica(dir, r.command); err != nil {
 			return err
 		}
 	}

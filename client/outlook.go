@@ -17,7 +17,7 @@ type outlook struct {
 }
 
 // outlook looks ahead and stops a pull that would delete too much, or does not fit on
-// the disk. The base file tells more than is to be done, where the directory has some
+// the disk. The base file tells at least what is to be done, since the directory may have some
 // of it already; only if that is too much is it found out exactly.
 func (r *run) outlook(ctx context.Context) (*outlook, error) {
 	o := new(outlook)
@@ -38,7 +38,7 @@ func (r *run) outlook(ctx context.Context) (*outlook, error) {
 			return nil, err
 		}
 	}
-	o.settle()
+	o.count = int64(len(o.gone)) // where contents come to this replica may not want them
 	if r.cfg.DryRun || r.checkPull(o) == nil {
 		return o, nil
 	}
@@ -124,12 +124,12 @@ func (r *run) measure(ctx context.Context, files int64) error {
 	}
 	r.reset()
 	r.stand(r.session.Head, base.Seen)
+	p.plan.settle()
 	return r.checkPull(p.plan)
 }
 
 // checkPull returns why a pull with that outlook must not be, or nil.
 func (r *run) checkPull(o *outlook) error {
-	o.settle()
 	if err := o.check(r, Remote); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -59,7 +60,11 @@ func (r *run) pull(ctx context.Context) error {
 		return err
 	}
 	if r.cfg.DryRun {
+		p.plan.settle()
 		return r.checkPull(p.plan)
+	}
+	if err := r.noteMounts(); err != nil {
+		return err
 	}
 	if err := p.moveBase(); err != nil {
 		return err
@@ -111,6 +116,7 @@ type puller struct {
 	asm      *assembler
 	made     map[string]struct{} // directories made by this run
 	held     map[string]struct{} // paths whose base stays
+	failed   map[string]struct{} // of these, those whose change was announced
 	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
@@ -126,7 +132,7 @@ type target struct {
 }
 
 func newPuller(ctx context.Context, r *run) *puller {
-	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}}
+	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}, failed: map[string]struct{}{}}
 	p.apply = r.root.Apply()
 	p.asm = newAssembler(ctx, r, p.apply)
 	return p
@@ -224,7 +230,7 @@ func (p *puller) restoreAbove(f *found) bool {
 			err = p.apply.Directory(g.path, m, nil)
 		}
 		if err != nil {
-			p.hold(f.path, err)
+			p.fail(f.path, err)
 			return false
 		}
 		p.made[g.path] = struct{}{}
@@ -240,10 +246,6 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 		p.removals = append(p.removals, t)
 	case local != nil && local.Kind == manifest.Directory && t.m.Kind != manifest.Directory:
 		p.late = append(p.late, t)
-	case local != nil && local.Kind != manifest.Directory && t.m.Kind == manifest.Directory:
-		if p.change(t.path, func() error { return p.apply.Remove(t.path, t.entry) }) {
-			return p.create(target{path: t.path, m: t.m})
-		}
 	case local != nil && manifest.SameContent(local, t.m) && !t.entry.Linked: // else its other names would change too
 		p.change(t.path, func() error { return p.apply.Attributes(t.path, t.m, t.entry) })
 	default:
@@ -252,14 +254,27 @@ func (p *puller) make(t target, local *manifest.Manifest) error {
 	return p.apply.Err()
 }
 
-// change applies something at once and reports
-// whether that went well; a path where it did not is held.
-func (p *puller) change(path string, apply func() error) bool {
-	err := apply()
-	if err != nil {
-		p.hold(path, err)
+// change applies something at once; a path where that does not go well is held.
+func (p *puller) change(path string, apply func() error) {
+	if err := apply(); err != nil {
+		p.fail(path, err)
 	}
-	return err == nil
+}
+
+// fail holds a path whose change was announced.
+func (p *puller) fail(path string, err error) {
+	p.failed[path] = struct{}{}
+	p.hold(path, err)
+}
+
+// failedBelow reports whether something failed in a directory.
+func (p *puller) failedBelow(dir string) bool {
+	for path := range p.failed {
+		if below(path, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *puller) create(t target) error {
@@ -319,9 +334,11 @@ func (p *puller) remove(t target) {
 		p.r.meter.applied.Add(1)
 	case errors.Is(err, worktree.ErrNotEmpty): // it goes once it is empty
 		p.held[t.path] = struct{}{}
-		p.r.result.Kept = append(p.r.result.Kept, t.path)
+		if !p.failedBelow(t.path) {
+			p.r.result.Kept = append(p.r.result.Kept, t.path)
+		}
 	default:
-		p.hold(t.path, err)
+		p.fail(t.path, err)
 	}
 }
 
@@ -334,27 +351,25 @@ func (p *puller) replaceDirectories() error {
 	p.asm = newAssembler(p.asm.parent, p.r, p.apply)
 	var err error
 	for _, t := range p.late {
-		switch rerr := p.apply.Remove(t.path, t.entry); {
-		case errors.Is(rerr, worktree.ErrNotEmpty):
-			p.r.result.Modified--
-			p.conflicts(t.path)
-		case rerr != nil:
-			p.hold(t.path, rerr)
-		default:
-			err = p.create(target{path: t.path, m: t.m})
-		}
-		if err != nil {
+		if err = p.create(t); err != nil {
 			break
 		}
 	}
 	err = p.asm.wait(err)
-	p.take(p.asm.problems)
+	for _, problem := range p.asm.problems {
+		if !errors.Is(problem.Err, worktree.ErrNotEmpty) || p.failedBelow(problem.Path) {
+			p.fail(problem.Path, problem.Err)
+			continue
+		}
+		p.r.result.Modified--
+		p.conflicts(problem.Path)
+	}
 	return err
 }
 
 func (p *puller) take(problems []worktree.Problem) {
 	for _, problem := range problems {
-		p.hold(problem.Path, problem.Err)
+		p.fail(problem.Path, problem.Err)
 	}
 }
 
@@ -366,12 +381,16 @@ func (p *puller) moveBase() error {
 	if p.r.cfg.onStep != nil {
 		p.r.cfg.onStep(stepBase, "")
 	}
+	var miscounted error
 	err := p.r.rewrite(func(rec *replica.Record) {
+		if _, failed := p.failed[rec.Path]; failed && miscounted == nil {
+			miscounted = p.r.tally(rec.Base, rec.Remote, -1)
+		}
 		p.r.sight.apply(rec)
 		if _, held := p.held[rec.Path]; !held {
 			rec.Base = rec.Remote
 		}
 	})
 	clear(p.r.sight.marks)
-	return err
+	return cmp.Or(err, miscounted)
 }

@@ -76,6 +76,9 @@ func (r *run) push(ctx context.Context, assume bool) error {
 		r.stand(r.session.Head, base.Seen)
 		return nil
 	}
+	if err := r.noteMounts(); err != nil {
+		return p.failed(err)
+	}
 	if err := p.commit(ctx); err != nil {
 		return err
 	}

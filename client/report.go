@@ -74,25 +74,35 @@ func opOf(old, new []byte) Op {
 	return Modified
 }
 
-// tally adds n to the count of such changes, unless it is a directory's.
+// tally adds n to the count of such changes. Directories do not count: what becomes one was
+// deleted. What takes the place of one is modified.
 func (r *run) tally(old, new []byte, n int64) error {
-	value := new
-	if new == nil {
-		value = old
-	}
-	m, err := manifest.Decode(value)
-	if err != nil || m.Kind == manifest.Directory {
+	was, err := isFile(old)
+	if err != nil {
 		return err
 	}
-	switch opOf(old, new) {
-	case Added:
-		r.result.Added += n
-	case Modified:
+	becomes, err := isFile(new)
+	if err != nil {
+		return err
+	}
+	switch {
+	case becomes && old != nil:
 		r.result.Modified += n
-	case Deleted:
+	case becomes:
+		r.result.Added += n
+	case was:
 		r.result.Deleted += n
 	}
 	return nil
+}
+
+// isFile reports whether a manifest is there and no directory's.
+func isFile(value []byte) (bool, error) {
+	if value == nil {
+		return false, nil
+	}
+	kind, err := manifest.KindOf(value)
+	return kind != manifest.Directory, err
 }
 
 // stand notes where the volume and the replica stand at the end.

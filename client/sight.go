@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"dfs/client/replica"
@@ -15,12 +16,14 @@ import (
 // sight is what a scan tells beside its entries, as far as it has come. It is asked
 // about paths in ascending order.
 type sight struct {
-	dark    shadows  // unknown: unreadable, skipped or temporary
-	scopes  []scope  // the rules in force, by the directories that have some
-	was     shadows  // ignored when the replica was last looked at
-	now     shadows  // ignored
-	mounts  []string // known mount points
-	mounted map[string]bool
+	dark    shadows         // unknown: unreadable, skipped or temporary
+	scopes  []scope         // the rules in force, by the directories that have some
+	was     shadows         // ignored when the replica was last looked at
+	now     shadows         // ignored
+	mounts  []string        // known mount points
+	mounted map[string]bool // those that are there
+	wanted  []string        // the known ones that are not ignored
+	adopt   bool
 	marks   map[string]mark
 }
 
@@ -37,20 +40,15 @@ type mark struct {
 }
 
 func (r *run) newSight() (*sight, error) {
-	s := &sight{mounted: map[string]bool{}, marks: map[string]mark{}}
-	if r.cfg.Adopt {
-		return s, nil
-	}
-	var err error
-	s.mounts, err = replica.Mounts(r.cfg.Dir)
-	return s, err
+	mounts, err := replica.Mounts(r.cfg.Dir)
+	return &sight{mounts: mounts, wanted: slices.Clone(mounts), mounted: map[string]bool{}, marks: map[string]mark{}, adopt: r.cfg.Adopt}, err
 }
 
-// expected returns the known mount points as a set.
+// expected returns the known mount points as a set; none when what is missing is adopted.
 func (s *sight) expected() map[string]bool {
 	set := map[string]bool{}
 	for _, path := range s.mounts {
-		set[path] = true
+		set[path] = !s.adopt
 	}
 	return set
 }
@@ -63,27 +61,55 @@ func (s *sight) unmounted(path string) bool {
 	})
 }
 
+// dropMounts forgets the mount points at an ignored path and below it.
+func (s *sight) dropMounts(path string) {
+	s.wanted = slices.DeleteFunc(s.wanted, func(m string) bool { return m == path || below(m, path) })
+}
+
+// covered reports whether path lies in a file system that was not mounted there when the
+// replica was last looked at.
+func (s *sight) covered(path string) bool {
+	for m := range s.mounted {
+		if below(path, m) && !slices.Contains(s.mounts, m) {
+			return true
+		}
+	}
+	return false
+}
+
 // look completes a spot that the base file has with what is known about the path beside
 // its entry.
-func (s *sight) look(p *spot) error {
+func (s *sight) look(p *spot) (err error) {
 	switch {
 	case p.entry != nil:
 	case s.dark.cover(p.path):
 		p.unknown = true
-	case s.unmounted(p.path):
-		p.unknown = true
-		p.unmounted = slices.Contains(s.mounts, p.path)
+		return nil
 	default:
-		ignored, err := s.ignores(p)
-		if err != nil {
+		if p.ignored, err = s.ignores(p); err != nil {
 			return err
 		}
-		p.ignored, p.unknown = ignored, ignored
+		p.unknown = p.ignored
 	}
-	if !p.unknown || p.ignored {
-		s.note(p)
+	forget := false
+	switch {
+	case p.ignored:
+		s.dropMounts(p.path)
+	case s.unmounted(p.path) && !s.adopt:
+		p.unknown = true
+		p.unmounted = slices.Contains(s.mounts, p.path)
+		return nil
+	default:
+		forget = s.unmounted(p.path) || p.entry == nil && s.covered(p.path)
 	}
+	s.note(p, forget)
 	return nil
+}
+
+// enter takes in a directory with rules of its own. All before it was looked at.
+func (s *sight) enter(dir string, rules *ignore.Rules) {
+	s.scopes = slices.DeleteFunc(s.scopes, func(c scope) bool { return c.dir != "" && !below(dir, c.dir) })
+	s.scopes = append(s.scopes, scope{dir, rules})
 }
 
 // ignores reports whether the replica ignores a path that the scan did not deliver.
@@ -113,10 +139,10 @@ func (s *sight) ignores(p *spot) (bool, error) {
 	return false, nil
 }
 
-// note compares what the base file says about ignoring the path with what is so. A
-// path that was ignored, and is not in the directory, was not deleted: the base
-// forgets it.
-func (s *sight) note(p *spot) {
+// note compares what the base file says about ignoring the path with what is so. The
+// base forgets a path that was ignored and is not in the directory: it was not deleted. So
+// it does where forget says that the directory is another one.
+func (s *sight) note(p *spot, forget bool) {
 	was := s.was.cover(p.path) || p.rec.Ignored
 	if p.rec.Ignored {
 		s.was.add(p.path)
@@ -125,14 +151,14 @@ func (s *sight) note(p *spot) {
 	if top {
 		s.now.add(p.path)
 	}
-	m := mark{ignored: top, forget: was && !p.ignored && p.entry == nil && p.rec.Base != nil}
 	if p.entry != nil && p.entry.Unlisted { // below it all stays as it is
 		return
 	}
-	if m.forget || m.ignored != p.rec.Ignored {
-		s.marks[p.path] = m
+	forget = (forget || was && !p.ignored && p.entry == nil) && p.rec.Base != nil
+	if forget || top != p.rec.Ignored {
+		s.marks[p.path] = mark{top, forget}
 	}
-	if m.forget {
+	if forget {
 		p.rec.Base = nil
 	}
 }
@@ -149,29 +175,35 @@ func (s *sight) apply(rec *replica.Record) {
 	}
 }
 
+// noteMounts remembers the mount points that were found, before anything that lies in
+// them becomes the base: without that a missing one would look like deletions.
+func (r *run) noteMounts() error { return r.saveMounts(r.sight.mounts) }
+
 // settle makes what the survey found about ignored paths and mount points the
 // replica's memory, after all else went well.
 func (r *run) settle() error {
-	if r.cfg.DryRun || r.sight == nil {
-		return nil
-	}
 	if len(r.sight.marks) > 0 {
 		if err := r.rewrite(r.sight.apply); err != nil {
 			return err
 		}
 	}
-	mounts := slices.Clone(r.sight.mounts)
-	for path := range r.sight.mounted {
-		if !slices.Contains(mounts, path) {
-			mounts = append(mounts, path)
-		}
+	var kept []string
+	if !r.cfg.Adopt {
+		kept = r.sight.wanted
 	}
-	slices.SortFunc(mounts, merkle.Compare)
+	return r.saveMounts(kept)
+}
+
+// saveMounts remembers the paths, and all mount points that were found.
+func (r *run) saveMounts(paths []string) error {
+	paths = slices.AppendSeq(slices.Clone(paths), maps.Keys(r.sight.mounted))
+	slices.SortFunc(paths, merkle.Compare)
+	paths = slices.Compact(paths)
 	before, err := replica.Mounts(r.cfg.Dir)
-	if err != nil || slices.Equal(before, mounts) {
+	if err != nil || slices.Equal(before, paths) {
 		return err
 	}
-	return replica.SaveMounts(r.cfg.Dir, mounts)
+	return replica.SaveMounts(r.cfg.Dir, paths)
 }
 
 // rewrite writes the base file anew, with each record as edit leaves it.
@@ -205,20 +237,18 @@ func (r *run) rewrite(edit func(*replica.Record)) error {
 	return w.Commit(base.Seen)
 }
 
-// rules returns the replica's own patterns, with those that this run brings; unless it is a
-// dry run they are kept.
-func (r *run) rules() (*ignore.Rules, error) {
+// keepExcludes adds the patterns that this run brings to the replica's own; a dry run
+// keeps them to itself.
+func (r *run) keepExcludes() error {
 	data, err := replica.Excludes(r.cfg.Dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all := replica.AddExcludes(data, r.cfg.Exclude)
-	if !r.cfg.DryRun && !bytes.Equal(all, data) {
-		if err := replica.SaveExcludes(r.cfg.Dir, all); err != nil {
-			return nil, err
-		}
+	r.excludes = replica.AddExcludes(data, r.cfg.Exclude)
+	if r.cfg.DryRun || bytes.Equal(r.excludes, data) {
+		return nil
 	}
-	return ownRules(all), nil
+	return replica.SaveExcludes(r.cfg.Dir, r.excludes)
 }
 
 func ownRules(excludes []byte) *ignore.Rules {
@@ -246,6 +276,6 @@ func (r *run) scanOptions(rules *ignore.Rules) worktree.ScanOptions {
 			r.problem(p.Path, r.explain(p.Err))
 		},
 		Mount: func(path string) { s.mounted[path] = true },
-		Enter: func(path string, rules *ignore.Rules) { s.scopes = append(s.scopes, scope{path, rules}) },
+		Enter: s.enter,
 	}
 }

@@ -120,7 +120,7 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 		if err := st.judge(f); err != nil {
 			return err
 		}
-		if !equalValues(f.remote, f.base) && !equalValues(f.remote, local) {
+		if !equalValues(f.remote, f.base) && (f.unknown || !equalValues(f.remote, local)) {
 			return st.note(Remote, f.path, f.base, f.remote, each)
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,13 +87,20 @@ func TestEditsBetweenSteps(t *testing.T) {
 				t.Parallel()
 				cfg := behind(t)
 				b := cfg.Dir
-				var done []string
+				var done, edited []string
 				cfg.OnStep(func(s worktree.Step, path string) {
 					if s != step {
 						return
 					}
 					if path == "" {
 						path = "ro/replaced"
+					}
+					if slices.ContainsFunc(edited, func(dir string) bool { return strings.HasPrefix(path, dir+"/") }) {
+						return // it lies in what this test has made
+					}
+					edited = append(edited, path)
+					if info, err := os.Lstat(filepath.Join(b, path)); err == nil && info.IsDir() {
+						path += "/edit"
 					}
 					value := "edit of " + path + " before " + string(s)
 					if err := edit(filepath.Join(b, path), value); err != nil {

@@ -263,6 +263,10 @@ func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (r
 	if sameAsBase || !s.resend {
 		return false, nil
 	}
+	if !f.local.Pages.IsZero() && rec.Runs.Empty() {
+		f.local = nil
+		return true, nil
+	}
 	f.resend, err = contentRuns(rec)
 	return true, err
 }
@@ -326,7 +330,10 @@ func (s *survey) unchanged(p *spot, f *found) (bool, error) {
 // not an error of the survey.
 func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 	if f.local != nil {
-		return s.hasher.resend(f.entry, f.resend)
+		if err := s.hasher.resend(f.entry, f.resend); err != nil {
+			return fmt.Errorf("%q: %w", f.path, err)
+		}
+		return nil
 	}
 	c, err := w.read(ctx, *f.entry, f.known)
 	f.known = nil

@@ -98,7 +98,7 @@ func (a *Applier) begin() error {
 	if a.stop == nil && a.now == (manifest.Time{}) {
 		now, err := a.root.Probe()
 		if err != nil {
-			return a.note(err)
+			return a.note("", err)
 		}
 		a.now = now
 	}
@@ -106,25 +106,26 @@ func (a *Applier) begin() error {
 }
 
 // Err returns nil while the disk can be written, else the error of a full or read-only
-// one, with which every further change fails.
+// one, with the path where it came, with which every further change fails.
 func (a *Applier) Err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.stop
 }
 
-// note returns err, and stops the applier when it is a full disk's. The caller holds a.mu.
-func (a *Applier) note(err error) error {
+// note returns err, which concerns path, and stops the applier when it is a full disk's. The
+// caller holds a.mu.
+func (a *Applier) note(path string, err error) error {
 	if err != nil && a.stop == nil && diskFull(err) {
-		a.stop = err
+		a.stop = fmt.Errorf("%q: %w", path, err)
 	}
 	return err
 }
 
-func (a *Applier) failed(err error) error {
+func (a *Applier) failed(path string, err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.note(err)
+	return a.note(path, err)
 }
 
 // inParent calls fn with the directory that path lies in, in which fn makes,
@@ -138,11 +139,8 @@ func (a *Applier) inParent(path string, fn func(d dir, name string) error) error
 	if err := holdable(name); err != nil {
 		return err
 	}
-	d, err := a.root.dir.sub(parent)
+	d, err := a.root.directory(parent)
 	if err != nil {
-		if replaced(err) {
-			err = ErrChanged
-		}
 		return err
 	}
 	defer d.close()
@@ -152,7 +150,7 @@ func (a *Applier) inParent(path string, fn func(d dir, name string) error) error
 	if err = fn(d, name); errors.Is(err, os.ErrPermission) && a.touch(parent, d, true) == nil {
 		err = fn(d, name)
 	}
-	return a.failed(err)
+	return a.failed(path, err)
 }
 
 // touch remembers what Finish gives back to the directory at path, and makes it
@@ -167,7 +165,7 @@ func (a *Applier) touch(path string, d dir, writable bool) error {
 			return err
 		}
 		if err := a.lend(path, e.Mode, e.Mtime); err != nil {
-			return err
+			return a.note(path, err)
 		}
 		known = &directory{mode: e.Mode, mtime: e.Mtime}
 		a.touched[path] = known
@@ -199,13 +197,17 @@ func expected(d dir, name string, expect *Entry) error {
 	return nil
 }
 
-// Directory makes a directory with the attributes of m where nothing stands, or
-// gives them to the directory expect. Until Finish a new one is its owner's alone.
+// Directory makes a directory with the attributes of m where nothing stands or in
+// place of expect, or gives them to the directory expect. Until Finish a new one is its
+// owner's alone.
 func (a *Applier) Directory(path string, m *manifest.Manifest, expect *Entry) error {
-	if expect != nil {
+	if expect != nil && expect.Kind == manifest.Directory {
 		return a.directoryAttributes(path, m, expect)
 	}
 	err := a.inParent(path, func(d dir, name string) error {
+		if expect != nil {
+			return a.exchangeDirectory(d, path, name, m, expect)
+		}
 		err := d.mkdir(name)
 		if errors.Is(err, os.ErrExist) {
 			return occupied(d, name)
@@ -223,15 +225,29 @@ func (a *Applier) Directory(path string, m *manifest.Manifest, expect *Entry) er
 	return nil
 }
 
+// exchangeDirectory puts a new directory in the place of expect, which is none.
+func (a *Applier) exchangeDirectory(d dir, path, name string, m *manifest.Manifest, expect *Entry) error {
+	if err := expected(d, name, expect); err != nil {
+		return err
+	}
+	s := &staged{path: path, temp: tempName(tempNew, name), m: m, expect: expect}
+	a.root.step(StepTemp, path)
+	if err := d.mkdir(s.temp); err != nil {
+		return err
+	}
+	err := s.exchange(a.root, d, name)
+	if err != nil {
+		d.rmdir(s.temp) // what else an edit left there stays, and a later scan names it
+	}
+	return err
+}
+
 func (a *Applier) directoryAttributes(path string, m *manifest.Manifest, expect *Entry) error {
 	if err := a.begin(); err != nil {
 		return err
 	}
-	d, err := a.root.dir.sub(path)
+	d, err := a.root.directory(path)
 	if err != nil {
-		if replaced(err) {
-			err = ErrChanged
-		}
 		return err
 	}
 	defer d.close()
@@ -255,13 +271,9 @@ func (a *Applier) directoryAttributes(path string, m *manifest.Manifest, expect 
 	return nil
 }
 
-// Symlink prepares a symlink with the target of m to take the place of expect,
-// which is no directory.
+// Symlink prepares a symlink with the target of m to take the place of expect, as File does.
 func (a *Applier) Symlink(path string, m *manifest.Manifest, expect *Entry) error {
 	s := &staged{path: path, temp: tempName(tempNew, base(path)), m: m, expect: expect}
-	if err := s.check(); err != nil {
-		return err
-	}
 	err := a.inParent(path, func(d dir, name string) error {
 		if err := expected(d, name, expect); err != nil {
 			return err
@@ -300,11 +312,8 @@ func (a *Applier) Attributes(path string, m *manifest.Manifest, expect *Entry) e
 		return err
 	}
 	parent, name := split(path)
-	d, err := a.root.dir.sub(parent)
+	d, err := a.root.directory(parent)
 	if err != nil {
-		if replaced(err) {
-			err = ErrChanged
-		}
 		return err
 	}
 	defer d.close()
@@ -314,7 +323,7 @@ func (a *Applier) Attributes(path string, m *manifest.Manifest, expect *Entry) e
 		err = a.setAttributesOf(d, name, expect, &done)
 	}
 	if err != nil {
-		return a.failed(err)
+		return a.failed(path, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -372,10 +381,15 @@ func (a *Applier) removeDirectory(d dir, path, name string, expect *Entry) error
 			return err
 		}
 	}
+	a.forget(path)
+	return nil
+}
+
+// forget drops what Finish was to give back to a directory, which is gone.
+func (a *Applier) forget(path string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.touched, path)
-	return nil
 }
 
 // Abort removes what is prepared and not in place, and gives directories back

@@ -2,6 +2,8 @@ package worktree
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -30,7 +32,7 @@ func (a *Applier) Finish(ctx context.Context) ([]Applied, []Problem, error) {
 	a.mu.Unlock()
 	directories, more := a.restoreDirectories(each)
 	if !each {
-		if err := a.root.dir.syncAll(); err != nil {
+		if err := a.syncAll(); err != nil {
 			return nil, problems, err
 		}
 	}
@@ -42,29 +44,29 @@ func (a *Applier) Finish(ctx context.Context) ([]Applied, []Problem, error) {
 func (a *Applier) restoreDirectories(sync bool) (applied []Applied, problems []Problem) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	given := true
 	paths := slices.SortedFunc(maps.Keys(a.touched), compare[string, string])
 	for _, path := range slices.Backward(paths) {
 		known := a.touched[path]
 		done, err := a.restore(path, known, sync)
 		switch {
-		case known.made == nil: // it may have been removed since
-		case err != nil:
-			problems = append(problems, Problem{path, a.note(err)})
-		default:
+		case err == nil && known.made != nil:
 			applied = append(applied, done)
+		case err == nil:
+		case errors.Is(err, ErrChanged) && known.made == nil: // it was removed since
+		default:
+			given = false
+			problems = append(problems, Problem{path, a.note(path, err)})
 		}
 	}
 	clear(a.touched)
-	a.returned()
+	a.returned(given)
 	return applied, problems
 }
 
 func (a *Applier) restore(path string, known *directory, sync bool) (done Applied, err error) {
-	d, err := a.root.dir.sub(path)
+	d, err := a.root.directory(path)
 	if err != nil {
-		if replaced(err) {
-			err = ErrChanged
-		}
 		return done, err
 	}
 	defer d.close()
@@ -102,7 +104,7 @@ func (a *Applier) syncDirectories(b *batch) error {
 	mounts := a.mounts
 	a.mu.Unlock()
 	if syncsAll && (len(b.dirs) > syncFew || b.loose > syncFew) {
-		if err := a.root.dir.syncAll(); err != nil || !mounts {
+		if err := a.syncAll(); err != nil || !mounts {
 			return err
 		}
 	}
@@ -112,13 +114,21 @@ func (a *Applier) syncDirectories(b *batch) error {
 			continue // removed since
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%q: %w", path, err)
 		}
 		err = d.sync()
 		d.close()
 		if err != nil {
-			return err
+			return fmt.Errorf("%q: %w", path, err)
 		}
+	}
+	return nil
+}
+
+// syncAll makes everything on the root's file system durable.
+func (a *Applier) syncAll() error {
+	if err := a.root.dir.syncAll(); err != nil {
+		return fmt.Errorf("file system of %s: %w", a.root.name, err)
 	}
 	return nil
 }

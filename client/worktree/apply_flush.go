@@ -34,7 +34,7 @@ func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
 		}
 		applied, err := a.place(s)
 		if err != nil {
-			problems = append(problems, Problem{s.path, a.failed(err)})
+			problems = append(problems, Problem{s.path, a.failed(s.path, err)})
 			continue
 		}
 		b.add(applied)
@@ -49,7 +49,7 @@ func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
 func (a *Applier) settle(b *batch) (problems []Problem, err error) {
 	all := b.held > syncFew
 	if all {
-		err = a.root.dir.syncAll()
+		err = a.syncAll()
 	}
 	kept := b.queue[:0]
 	for _, s := range b.queue {
@@ -60,7 +60,7 @@ func (a *Applier) settle(b *batch) (problems []Problem, err error) {
 		s.release()
 		if serr != nil {
 			s.drop(a.root)
-			problems = append(problems, Problem{s.path, a.failed(serr)})
+			problems = append(problems, Problem{s.path, a.failed(s.path, serr)})
 			continue
 		}
 		kept = append(kept, s)
@@ -72,32 +72,40 @@ func (a *Applier) settle(b *batch) (problems []Problem, err error) {
 // place puts s at its path.
 func (a *Applier) place(s *staged) (Applied, error) {
 	parent, name := split(s.path)
-	d, err := a.root.dir.sub(parent)
+	d, err := a.root.directory(parent)
 	if err != nil {
-		if replaced(err) {
-			err = ErrChanged
-		}
 		return Applied{}, err
 	}
 	defer d.close()
 	a.root.step(StepPlace, s.path)
 	if s.expect == nil {
 		err = d.renameNew(s.temp, name)
-	} else if err = expected(d, name, s.expect); err == nil {
+	} else if err = s.expectedAt(d, name); err == nil {
 		err = s.exchange(a.root, d, name)
 	}
+	if errors.Is(err, os.ErrExist) {
+		err = occupied(d, name)
+	}
 	if err != nil {
-		s.discard(d, name)
-		if errors.Is(err, os.ErrExist) {
-			err = occupied(d, name)
-		}
-		return Applied{}, err
+		return Applied{}, s.discard(d, name, err)
+	}
+	if s.expect != nil && s.expect.Kind == manifest.Directory {
+		a.forget(s.path)
 	}
 	done := Applied{Path: s.path, Manifest: s.m}
 	done.Entry, err = d.stat(name)
 	done.Entry.Path = s.path
 	done.Racy = err != nil || !s.entry.sameMoved(&done.Entry) || s.m.Mtime.Compare(a.now) >= 0
 	return done, nil
+}
+
+// expectedAt is expected for what s replaces. A directory may have been made writable meanwhile,
+// to empty it.
+func (s *staged) expectedAt(d dir, name string) error {
+	if s.expect.Kind != manifest.Directory {
+		return expected(d, name, s.expect)
+	}
+	return s.expect.look(d, name)
 }
 
 // occupied returns why name, of which the scan found nothing, is taken.
@@ -112,8 +120,8 @@ func occupied(d dir, name string) error {
 
 // exchange puts s in the place of what is expected at name, and removes that. It is
 // looked at after the exchange, since it can change until then; when it is not what
-// was expected, it is put back. From here on the temporary's name says that somebody's
-// edit may lie there.
+// was expected, or a directory that is not empty, it is put back. From here on the
+// temporary's name says that somebody's edit may lie there.
 func (s *staged) exchange(r *Root, d dir, name string) error {
 	old := tempName(tempOld, name)
 	if err := d.rename(s.temp, old); err != nil {
@@ -124,23 +132,44 @@ func (s *staged) exchange(r *Root, d dir, name string) error {
 	err := d.exchange(s.temp, name)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		if s.expect.Kind == manifest.File && d.openForWriting(name) {
-			return errOpen
-		}
-		return d.rename(s.temp, name)
+		return s.replace(d, name)
 	case errors.Is(err, os.ErrNotExist):
 		return ErrChanged
 	case err != nil:
 		return err
 	}
 	r.step(StepLook, s.path)
-	if err := s.expect.look(d, s.temp); err != nil {
-		s.swapBack(d, name)
-		return err
+	err = s.expect.look(d, s.temp)
+	if err == nil {
+		r.step(StepDrop, s.path)
+		err = s.expect.drop(d, s.temp)
 	}
-	r.step(StepDrop, s.path)
-	d.unlink(s.temp) // what stays is a leftover, and a later scan names it
-	return nil
+	if err != nil {
+		s.swapBack(d, name)
+	}
+	return err
+}
+
+// replace is exchange where that is not offered: what is at name goes first, unless the
+// rename itself replaces it.
+func (s *staged) replace(d dir, name string) error {
+	if s.expect.Kind == manifest.File && d.openForWriting(name) {
+		return errOpen
+	}
+	if s.expect.Kind == manifest.Directory || s.m.Kind == manifest.Directory {
+		if err := s.expect.drop(d, name); err != nil {
+			return err
+		}
+	}
+	return d.rename(s.temp, name)
+}
+
+// drop removes e, which stands at name; ErrNotEmpty when it is a directory with entries.
+func (e *Entry) drop(d dir, name string) error {
+	if e.Kind == manifest.Directory {
+		return d.rmdir(name)
+	}
+	return d.unlink(name)
 }
 
 // look returns nil when what stands at name, where e was moved, is e unchanged and nobody can
@@ -168,17 +197,19 @@ func (s *staged) swapBack(d dir, name string) {
 	}
 }
 
-// discard removes the temporary. What an exchange left under its name, and is
-// not what was prepared, stays beside name.
-func (s *staged) discard(d dir, name string) {
-	out, err := d.stat(s.temp)
+// discard removes the temporary after err, which it returns. What an exchange left under its
+// name and is not what was prepared, or may have been written to while it was in place,
+// stays beside name.
+func (s *staged) discard(d dir, name string, err error) error {
+	out, serr := d.stat(s.temp)
 	switch {
-	case err != nil:
-	case s.entry.sameMoved(&out):
+	case serr != nil:
+	case s.entry.sameMoved(&out) && !(out.Kind == manifest.File && d.openForWriting(s.temp)):
 		d.unlink(s.temp)
 	default:
-		putAside(d, s.temp, name)
+		err = putAside(d, s.temp, name, err)
 	}
+	return err
 }
 
 // removeEntry renames name away, looks at what that was, and removes it; or
@@ -197,7 +228,7 @@ func (a *Applier) removeEntry(d dir, path, name string, expect *Entry) error {
 		}
 	}
 	if d.renameNew(temp, name) != nil {
-		putAside(d, temp, name)
+		err = putAside(d, temp, name, err)
 	}
 	return err
 }

@@ -20,13 +20,6 @@ type staged struct {
 	held       *handle // open for syncing; nil: not
 }
 
-func (s *staged) check() error {
-	if s.expect != nil && s.expect.Kind == manifest.Directory {
-		return errors.New("a directory must be removed before something takes its place")
-	}
-	return nil
-}
-
 // drop removes the temporary.
 func (s *staged) drop(r *Root) {
 	s.release()
@@ -59,12 +52,10 @@ type Temp struct {
 }
 
 // File prepares a file of the content that will be written to the Temp, to take the
-// place of expect, which is no directory.
+// place of expect. When that is a directory it must be empty by the time of Flush, else
+// the problem is [ErrNotEmpty].
 func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp, error) {
 	t := &Temp{a: a, s: &staged{path: path, temp: tempName(tempNew, base(path)), m: m, expect: expect}}
-	if err := t.s.check(); err != nil {
-		return nil, err
-	}
 	err := a.inParent(path, func(d dir, name string) (err error) {
 		a.root.step(StepTemp, path)
 		if err = expected(d, name, expect); err == nil {
@@ -84,7 +75,7 @@ func (t *Temp) WriteAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		m, err := t.h.writeAt(p[n:], off+int64(n))
 		if err != nil {
-			return n, t.a.failed(err)
+			return n, t.a.failed(t.s.path, err)
 		}
 		n += m
 	}
@@ -107,7 +98,7 @@ func (t *Temp) WriteAt(p []byte, off int64) (n int, err error) {
 func (t *Temp) Done() error {
 	if err := t.complete(); err != nil {
 		t.Abort()
-		return t.a.failed(err)
+		return t.a.failed(t.s.path, err)
 	}
 	t.a.enqueue(t.s)
 	return nil

@@ -302,7 +302,7 @@ func TestApplyLooks(t *testing.T) {
 		if err := s.exchange(r, d, "file"); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: exchange: %v", edit, err)
 		}
-		s.discard(d, "file")
+		s.discard(d, "file", ErrChanged)
 		if err := r.Apply().removeEntry(d, "file", "file", expect); !errors.Is(err, ErrChanged) {
 			t.Errorf("%s: removeEntry: %v", edit, err)
 		}
@@ -337,7 +337,7 @@ func TestApplyPutsAside(t *testing.T) {
 			must(t, os.Remove(filepath.Join(dir, "file")))
 		}
 		s.swapBack(d, "file")
-		s.discard(d, "file")
+		s.discard(d, "file", ErrChanged)
 		var contents []string
 		for _, p := range everything(t, dir) {
 			contents = append(contents, content(t, dir, p))
@@ -473,9 +473,7 @@ func TestApplyRefuses(t *testing.T) {
 		"give attributes to nothing":      a.Attributes("d", m, nil),
 		"take another file for expected":  a.Attributes("other", m, file),
 		"remove another than is expected": a.Remove("other", file),
-		"make a link over a directory":    a.Symlink("d", &manifest.Manifest{Kind: manifest.Symlink, Target: "x"}, d),
 		"make a file below a file":        fileError(a, "other/file", m, nil),
-		"make a file over a directory":    fileError(a, "d", m, d),
 		"expect a file that is not there": fileError(a, "absent", m, file),
 		"expect nothing where a file is":  fileError(a, "other", m, nil),
 		"make a file below nothing":       fileError(a, "absent/file", m, nil),
@@ -493,6 +491,11 @@ func TestApplyRefuses(t *testing.T) {
 	must(t, err)
 	if err := temp.Done(); err == nil {
 		t.Error("Done of a file that is larger than its manifest: no error")
+	}
+	must(t, a.Symlink("d", &manifest.Manifest{Kind: manifest.Symlink, Target: "x"}, d))
+	_, problems, err := a.Flush(t.Context())
+	if err != nil || len(problems) != 1 || !errors.Is(problems[0].Err, ErrNotEmpty) {
+		t.Errorf("a link in the place of a full directory: %v, %v", problems, err)
 	}
 	if got := everything(t, dir); !slices.Equal(got, []string{"d", "d/file", "other"}) {
 		t.Errorf("there are %q", got)

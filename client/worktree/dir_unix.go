@@ -12,6 +12,9 @@ import (
 	"dfs/manifest"
 )
 
+// keepsLinkTimes: a symlink has a modification time that can be set.
+const keepsLinkTimes = true
+
 // handle is an open file or directory: a bare descriptor, without the
 // allocation and the poller of an os.File.
 type handle struct{ fd int }
@@ -314,7 +317,8 @@ func diskFull(err error) bool {
 }
 
 // replaced reports whether err, of opening a path that was there, says that
-// something else stands there now.
+// something else stands there now. EXDEV is what openat2 says of a directory that was
+// moved while the path was walked.
 func replaced(err error) bool {
-	return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP || err == unix.ENXIO || err == unix.ENODEV
+	return err == unix.ENOENT || err == unix.EXDEV || err == unix.ENOTDIR || err == unix.ELOOP || err == unix.ENXIO || err == unix.ENODEV
 }

@@ -16,6 +16,9 @@ import (
 	"dfs/manifest"
 )
 
+// keepsLinkTimes: a symlink has a modification time that can be set.
+const keepsLinkTimes = false
+
 // handle is an open file, or a directory that is open for reading.
 type handle struct{ *os.File }
 

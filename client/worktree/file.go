@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"dfs/manifest"
 )
@@ -23,8 +24,11 @@ func (r *Root) OpenFile(e Entry) (*File, error) {
 	}
 	h, err := r.dir.open(e.Path)
 	if err != nil {
-		if replaced(err) {
+		switch {
+		case replaced(err):
 			err = ErrChanged
+		case errors.Is(err, syscall.EAGAIN):
+			err = fmt.Errorf("%w: another program holds a lease on it", ErrChanged)
 		}
 		return nil, err
 	}

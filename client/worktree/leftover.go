@@ -3,9 +3,11 @@ package worktree
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"fmt"
 	"strings"
 
 	"dfs/cas"
+	"dfs/manifest"
 )
 
 // Temporary names are tempPrefix, a letter that says what may lie there after a
@@ -58,7 +60,7 @@ func (l Leftover) Of(path string) bool {
 
 // RemoveLeftover removes the leftover expect, whose bytes are of no value to anybody: it is
 // [Leftover.Ours], or another place is known to hold them. ErrChanged when it is not
-// expect any more.
+// expect any more, ErrNotEmpty when it is a directory with entries.
 func (a *Applier) RemoveLeftover(expect Entry) error {
 	return a.inParent(expect.Path, func(d dir, name string) error {
 		if !isTemp(name) {
@@ -67,7 +69,10 @@ func (a *Applier) RemoveLeftover(expect Entry) error {
 		if err := expected(d, name, &expect); err != nil {
 			return err
 		}
-		return d.unlink(name)
+		if expect.Kind == manifest.File && d.openForWriting(name) {
+			return errOpen
+		}
+		return expect.drop(d, name)
 	})
 }
 
@@ -86,8 +91,14 @@ func (a *Applier) KeepLeftover(l Leftover, path string) (kept string, err error)
 }
 
 // putAside renames temp, which holds a version of name that must not be lost, to
-// a new name that tells so.
-func putAside(d dir, temp, name string) { d.renameNew(temp, keptName(name)) }
+// a new name that tells so, and returns err with that.
+func putAside(d dir, temp, name string, err error) error {
+	kept := keptName(name)
+	if d.renameNew(temp, kept) != nil {
+		kept = temp
+	}
+	return fmt.Errorf("%w; another version is kept as %q beside it", err, kept)
+}
 
 func keptName(name string) string {
 	suffix := keptInfix + rand.Text()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,17 +27,26 @@ func (a *Applier) lend(path string, mode uint16, mtime manifest.Time) error {
 		}
 		a.lent = f
 	}
-	_, err := fmt.Fprintf(a.lent, "%04o %d %d %q\n", mode, mtime.Sec, mtime.Nsec, path)
+	end, err := a.lent.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(a.lent, "%04o %d %d %q\n", mode, mtime.Sec, mtime.Nsec, path); err != nil {
+		a.lent.Truncate(end)
+	}
 	return err
 }
 
-// returned forgets what lend noted, after all was given back.
-func (a *Applier) returned() {
-	if a.lent != nil {
-		a.lent.Close()
-		os.Remove(a.lent.Name())
-		a.lent = nil
+// returned ends what lend began; all tells that all was given back, so that the next run need not.
+func (a *Applier) returned(all bool) {
+	if a.lent == nil {
+		return
 	}
+	a.lent.Close()
+	if all {
+		os.Remove(a.lent.Name())
+	}
+	a.lent = nil
 }
 
 // RestoreDirectories gives back mode and mtime to directories that a run which was killed
@@ -57,11 +67,14 @@ func (r *Root) RestoreDirectories() error {
 		var mtime manifest.Time
 		var path string
 		if _, err := fmt.Sscanf(lines.Text(), "%o %d %d %q", &mode, &mtime.Sec, &mtime.Nsec, &path); err != nil {
-			break // the last line, cut by the kill: nothing was done there yet
+			continue // cut by a kill or a full disk: nothing was done there yet
 		}
 		problems = append(problems, r.restoreDirectory(path, mode, mtime))
 	}
-	return errors.Join(append(problems, os.Remove(name))...)
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	return os.Remove(name)
 }
 
 func (r *Root) restoreDirectory(path string, mode uint16, mtime manifest.Time) error {

@@ -1,24 +1,27 @@
 package worktree
 
 import (
+	"errors"
 	"math"
+	"os"
 	"time"
 
 	"dfs/manifest"
 )
 
 // Traits are what a file system keeps of an entry's attributes. What it does not keep
-// is not set and must not be compared.
+// must not be compared; modes are not even set then.
 type Traits struct {
 	Modes bool          // permission bits
 	Tick  time.Duration // modification times are multiples of it; the longest duration: they are not kept
 }
 
 // Whole reports whether the file system keeps everything.
-func (t Traits) Whole() bool { return t.Modes && t.Tick <= 1 }
+func (t Traits) Whole() bool { return t.Modes && t.Tick <= 1 && keepsLinkTimes }
 
 // Traits tells what the root's file system keeps, as a file in the state directory
-// shows: it is made where it is not there. Where that fails everything is taken to be kept.
+// shows. Where that fails everything is taken to be kept. What is mounted below the root
+// is taken to keep what the root's file system keeps.
 func (r *Root) Traits() Traits {
 	r.learn.Do(func() { r.traits = r.tryTraits() })
 	return r.traits
@@ -42,7 +45,10 @@ func (r *Root) tryTraits() Traits {
 	defer state.unlink(name)
 	defer h.close()
 	odd := manifest.Time{Sec: 1234567891, Nsec: 123456789}
-	modes := h.setMode(0o640) == nil
+	modes := h.setMode(0o640)
+	if modes != nil && !errors.Is(modes, os.ErrPermission) && !errors.Is(modes, errors.ErrUnsupported) {
+		return whole
+	}
 	if err := h.setMtime(odd); err != nil {
 		return whole
 	}
@@ -50,7 +56,7 @@ func (r *Root) tryTraits() Traits {
 	if err != nil {
 		return whole
 	}
-	return Traits{Modes: modes && e.Mode&modeBits == 0o640, Tick: tickOf(odd, e.Mtime)}
+	return Traits{Modes: modes == nil && e.Mode&modeBits == 0o640, Tick: tickOf(odd, e.Mtime)}
 }
 
 // tickOf returns the coarsest of the usual ticks of which kept, made of set, is a multiple.
@@ -88,7 +94,8 @@ func (t Traits) Fit(m, like *manifest.Manifest) *manifest.Manifest {
 	default:
 		fitted.Mode = 0o644
 	}
-	if known && manifest.SameContent(m, like) && apart(m.Mtime, like.Mtime) < t.Tick {
+	kept := m.Kind != manifest.Symlink || keepsLinkTimes
+	if known && manifest.SameContent(m, like) && (!kept || apart(m.Mtime, like.Mtime) < t.Tick) {
 		fitted.Mtime = like.Mtime
 	}
 	return &fitted

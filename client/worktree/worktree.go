@@ -115,8 +115,11 @@ func (r *Root) StateDir() string { return filepath.Join(r.name, stateName) }
 // Init makes the state directory, with mode 0700, where it is not there. It
 // refuses anything else of that name.
 func (r *Root) Init() error {
-	if err := r.dir.mkdir(stateName); err == nil || !errors.Is(err, os.ErrExist) {
-		return err
+	switch err := r.dir.mkdir(stateName); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, os.ErrExist):
+		return fmt.Errorf("%s: %w", r.StateDir(), err)
 	}
 	e, err := r.dir.stat(stateName)
 	if err == nil && e.Kind != manifest.Directory {
@@ -197,6 +200,15 @@ func (r *Root) Probe() (manifest.Time, error) {
 		return manifest.Time{}, fmt.Errorf("%s: %w", filepath.Join(r.StateDir(), "probe"), err)
 	}
 	return t, nil
+}
+
+// directory opens the directory at path; ErrChanged when none is there any more.
+func (r *Root) directory(path string) (dir, error) {
+	d, err := r.dir.sub(path)
+	if replaced(err) {
+		err = ErrChanged
+	}
+	return d, err
 }
 
 // Space returns how many bytes, and how many entries, can still be made on the root's

@@ -144,7 +144,7 @@ func TestOutput(t *testing.T) {
 {"type":"error","message":"no","exit":2}
 `, ""},
 		{output{verbose: 1}, "  new       \"new\\xff\"\n", `dfs: skipped: fifo: not a file, directory or symlink of this replica
-dfs: kept: <k>: deleted on one side and changed on the other; the change is kept
+dfs: kept: <k>: deleted on one side, and changed or not empty on the other; it is kept
 dfs: "a\nb": denied \x1b
 dfs: .: gone
 dfs: conflict: c: changed here and on the hub; the hub keeps both versions, this directory its own
@@ -153,7 +153,7 @@ dfs: hint: look
 dfs: error: no
 dfs: hello
 `},
-		{output{quiet: true}, "", `dfs: kept: <k>: deleted on one side and changed on the other; the change is kept
+		{output{quiet: true}, "", `dfs: kept: <k>: deleted on one side, and changed or not empty on the other; it is kept
 dfs: "a\nb": denied \x1b
 dfs: .: gone
 dfs: conflict: c: changed here and on the hub; the hub keeps both versions, this directory its own

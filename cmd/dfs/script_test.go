@@ -77,6 +77,7 @@ func setUp(env *testscript.Env, kind string) error {
 	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"} {
 		env.Setenv(name, "")
 	}
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("REPO", filepath.Join(env.WorkDir, "hub"))
 	env.Setenv("HUB", env.Getenv("REPO"))
 	env.Setenv("DFS_HUB", env.Getenv("HUB"))
