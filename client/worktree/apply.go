@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"dfs/manifest"
@@ -117,7 +118,7 @@ func (a *Applier) Err() error {
 // caller holds a.mu.
 func (a *Applier) note(path string, err error) error {
 	if err != nil && a.stop == nil && diskFull(err) {
-		a.stop = fmt.Errorf("%q: %w", path, err)
+		a.stop = fmt.Errorf("%s: %w", filepath.Join(a.root.name, path), err)
 	}
 	return err
 }

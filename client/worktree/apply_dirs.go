@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"dfs/manifest"
@@ -114,12 +115,12 @@ func (a *Applier) syncDirectories(b *batch) error {
 			continue // removed since
 		}
 		if err != nil {
-			return fmt.Errorf("%q: %w", path, err)
+			return fmt.Errorf("%s: %w", filepath.Join(a.root.name, path), err)
 		}
 		err = d.sync()
 		d.close()
 		if err != nil {
-			return fmt.Errorf("%q: %w", path, err)
+			return fmt.Errorf("%s: %w", filepath.Join(a.root.name, path), err)
 		}
 	}
 	return nil

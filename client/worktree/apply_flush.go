@@ -100,12 +100,25 @@ func (a *Applier) place(s *staged) (Applied, error) {
 }
 
 // expectedAt is expected for what s replaces. A directory may have been made writable meanwhile,
-// to empty it.
+// to empty it; one that is not empty is not even exchanged.
 func (s *staged) expectedAt(d dir, name string) error {
 	if s.expect.Kind != manifest.Directory {
 		return expected(d, name, s.expect)
 	}
-	return s.expect.look(d, name)
+	if err := s.expect.look(d, name); err != nil {
+		return err
+	}
+	in, err := d.sub(name)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	empty := true
+	err = in.list(make([]byte, listBuffer), func([]byte) { empty = false })
+	if err == nil && !empty {
+		err = ErrNotEmpty
+	}
+	return err
 }
 
 // occupied returns why name, of which the scan found nothing, is taken.
