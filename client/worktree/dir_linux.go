@@ -67,12 +67,32 @@ func renameExchange(dir int, a, b string) error {
 // that cannot be told: another user's file, or a file system without leases.
 func (d dir) openForWriting(name string) bool {
 	h, err := d.open(name)
+	if err == unix.EACCES {
+		h, err = d.openUnreadable(name)
+	}
 	if err != nil {
 		return false
 	}
 	defer h.close() // ends the lease
 	_, err = unix.FcntlInt(uintptr(h.fd), unix.F_SETLEASE, unix.F_RDLCK)
 	return err == unix.EAGAIN
+}
+
+// openUnreadable is open for a file whose mode does not let its owner read it: for the moment it does.
+func (d dir) openUnreadable(name string) (h handle, err error) {
+	e, err := d.stat(name)
+	if err != nil {
+		return h, err
+	}
+	if err := d.setModeOf(name, e.Mode|0o400); err != nil {
+		return h, err
+	}
+	h, err = d.open(name)
+	if merr := d.setModeOf(name, e.Mode); merr != nil && err == nil {
+		h.close()
+		err = merr
+	}
+	return h, err
 }
 
 // timespecs leaves the access time as it is and sets the modification time.

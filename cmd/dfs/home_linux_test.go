@@ -130,11 +130,12 @@ func startWithoutOpenat2(cmd *exec.Cmd) error {
 
 // outcome is what a run of dfs came to.
 type outcome struct {
-	args   []string
-	code   int
-	output string
-	paths  map[string][]string // by type of line: problem, conflict, kept, skipped
-	sum    client.Summary
+	args    []string
+	code    int
+	output  string
+	paths   map[string][]string // by type of line: problem, conflict, kept, skipped
+	sum     client.Summary
+	failure string // the message of the error that ended it
 }
 
 // run runs dfs with --json. It may be called from any goroutine.
@@ -167,11 +168,15 @@ func (o *outcome) parse(lines io.Reader) error {
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
 		var line struct {
-			Type string
-			Path any
+			Type    string
+			Path    any
+			Message string
 		}
 		if err := json.Unmarshal(s.Bytes(), &line); err != nil {
 			return err
+		}
+		if line.Type == "error" {
+			o.failure = line.Message
 		}
 		if line.Type == "summary" {
 			if err := json.Unmarshal(s.Bytes(), &o.sum); err != nil {

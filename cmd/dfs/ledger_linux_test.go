@@ -136,16 +136,16 @@ func valuesIn(data []byte) string {
 type slot struct {
 	sync.Mutex
 	name  string
-	book  sync.Mutex       // guards stood
-	stood map[state]string // whatever stood there, after each system call, and by what
-	owed  map[state]string // what was written there and not replaced by its writer since
-	now   state            // of a replica that nobody else writes: what stands there, and
-	data  []byte           // its bytes
-	armed *plan            // an edit that is ready, if it still fits
+	book  sync.Mutex     // guards stood
+	stood map[state]bool // whatever stood there, after each system call
+	owed  map[state]bool // what was written there and not replaced by its writer since
+	now   state          // of a replica that nobody else writes: what stands there, and
+	data  []byte         // its bytes
+	armed *plan          // an edit that is ready, if it still fits
 }
 
 func newSlot(name string) *slot {
-	return &slot{name: name, stood: map[state]string{}, owed: map[state]string{}, now: none}
+	return &slot{name: name, stood: map[state]bool{}, owed: map[state]bool{}, now: none}
 }
 
 // find collects whatever a replica holds, by path: also what was kept, set aside or left behind.

@@ -162,7 +162,7 @@ func (s *swapper) run(h *home, src string, rng *rand.Rand) {
 		switch o.code {
 		case exitDone, exitIncomplete, exitConflicts:
 		default:
-			s.t.Errorf("pull exits with %d\n…%s", o.code, o.output[max(0, len(o.output)-2000):])
+			s.t.Errorf("pull exits with %d: %s", o.code, o.failure)
 		}
 	}
 	if applied <= 0 {

@@ -130,7 +130,7 @@ func (w *writer) act(s *slot, rng *rand.Rand) {
 
 // remove removes what nobody else writes.
 func (w *writer) remove(s *slot) {
-	s.note("removed", none)
+	s.note(none)
 	if err := os.Remove(w.path(s)); !errors.Is(err, os.ErrNotExist) {
 		w.must(err)
 	}
@@ -156,7 +156,7 @@ func (w *writer) saveBeside(s *slot) {
 // same time, that is an exchange, so that what it replaced is known.
 func (w *writer) replace(s *slot, p prepared) {
 	w.count("replaced")
-	s.note("put there", p.now)
+	s.note(p.now)
 	if w.from == nil {
 		w.must(os.Rename(p.path, w.path(s)))
 		s.now, s.data = p.now, p.data
@@ -289,7 +289,8 @@ func (w *writer) plan(old []byte, rng *rand.Rand) *plan {
 
 // carryOut does what is planned, having noted to which states it leads.
 func (w *writer) carryOut(f *os.File, s *slot, p *plan) {
-	s.note("in part", append(p.states, p.before)...)
+	s.note(p.before)
+	s.note(p.states...)
 	info, err := f.Stat()
 	w.must(err)
 	for _, step := range p.steps {
@@ -357,7 +358,7 @@ func (w *writer) hold(h *holder, rng *rand.Rand) {
 	text := w.text()
 	p := &plan{what: "held mapped", before: newImage(bytes.Clone(h.mapped)).state()}
 	p.add(newImage(bytes.Clone(h.mapped)), pieces(0, text[:min(len(text), len(h.mapped))])...)
-	h.s.note("in part", p.states...)
+	h.s.note(p.states...)
 	for _, step := range p.steps {
 		copy(h.mapped[step.off:], step.data)
 	}
@@ -368,24 +369,23 @@ func (w *writer) hold(h *holder, rng *rand.Rand) {
 }
 
 // note, owe and disown keep the ledger.
-func (s *slot) note(how string, states ...state) {
+func (s *slot) note(states ...state) {
 	s.book.Lock()
 	defer s.book.Unlock()
 	for _, now := range states {
-		s.stood[now] = how
+		s.stood[now] = true
 	}
 }
 
 func (s *slot) knows(now state) bool {
 	s.book.Lock()
 	defer s.book.Unlock()
-	_, ok := s.stood[now]
-	return ok
+	return s.stood[now]
 }
 
 func (s *slot) owe(now state) {
-	s.note("written", now)
-	s.owed[now] = "written"
+	s.note(now)
+	s.owed[now] = true
 }
 
 func (s *slot) disown(now state) { delete(s.owed, now) }
@@ -436,11 +436,13 @@ func parseEvents(buf []byte) (all []event) {
 	return all
 }
 
-// writers are a replica that pushes and one that pulls, each with its writer.
+// writers are a replica that pushes and one that pulls, each with its writer, and one that only
+// looks at what was pushed.
 type writers struct {
 	t       *testing.T
 	h       *home
 	a, b    *writer
+	c       string
 	rng     *rand.Rand
 	events  atomic.Int64 // of the pull under way
 	mu      sync.Mutex
@@ -462,7 +464,7 @@ type writers struct {
 func TestWriters(t *testing.T) {
 	rng, seed := seeded(t)
 	h := newHome(t, "http")
-	w := &writers{t: t, h: h, rng: rng, ready: make(chan prepared, 30), paths: map[string]int{}, codes: map[string]int{}}
+	w := &writers{t: t, h: h, rng: rng, c: h.path("c"), ready: make(chan prepared, 30), paths: map[string]int{}, codes: map[string]int{}}
 	w.a, w.b = newWriter(t, h, "a", seed), newWriter(t, h, "b", seed+1)
 	w.b.from = w.a
 	began := time.Now()
@@ -499,6 +501,7 @@ func (w *writers) begin() {
 	}
 	w.h.push(0, w.a.dir, "v")
 	w.h.pull(0, w.b.dir, "v")
+	w.h.pull(0, w.c, "v")
 }
 
 // read is told what push reads in a. It strikes that file, while push reads on in it, or another.
@@ -626,7 +629,7 @@ func (w *writers) dfs(command, dir string, allowed ...int) *outcome {
 	if !slices.Contains(allowed, o.code) {
 		w.t.Errorf("%s exits with %d\n%.4000s", command, o.code, o.output)
 	}
-	w.codes[fmt.Sprint(command, " ", o.code)]++
+	w.codes[fmt.Sprintf("%s %s %d", command, filepath.Base(dir), o.code)]++
 	for kind, paths := range o.paths {
 		w.paths[command+" "+kind] += len(paths)
 	}
@@ -650,6 +653,8 @@ func (w *writers) round() {
 	w.removeSome()
 	w.arm()
 	w.roam(w.a, 30, func() { w.dfs("push", w.a.dir, exitDone, exitIncomplete) })
+	w.dfs("pull", w.c, exitDone)
+	w.lookAtC()
 	for _, s := range w.b.slots { // those who see their files gone by are rid of them, mostly
 		if s.Lock(); len(s.owed) > 0 && w.rng.IntN(5) > 0 {
 			w.b.take(s)
@@ -703,23 +708,39 @@ func (w *writers) lookAtB() {
 	all, err := find(w.b.dir)
 	check(w.t, err)
 	for _, s := range w.b.slots {
-		if now, ok := all[s.name]; ok && !s.knows(now) {
-			_, data, _ := stateAt(w.b.path(s))
-			w.b.legal(s, now, data)
-		}
 		for owed := range s.owed {
 			w.checkFound(s, owed, all)
 		}
 	}
-	for name := range all {
+	for name, now := range all {
 		stem, _, kept := strings.Cut(name, keptMark)
-		known := slices.ContainsFunc(w.b.slots, func(s *slot) bool { return strings.TrimSuffix(stem, ".new") == s.name })
-		switch {
-		case kept && known:
+		at := slices.IndexFunc(w.b.slots, func(s *slot) bool { return strings.TrimSuffix(stem, ".new") == s.name })
+		if at < 0 {
+			w.t.Errorf("b has %s", name)
+			continue
+		}
+		if s := w.b.slots[at]; !s.knows(now) {
+			_, data, _ := stateAt(filepath.Join(w.b.dir, name))
+			w.b.legal(s, now, data)
+		}
+		if kept {
 			w.paths["kept copies"]++
 			check(w.t, os.Remove(filepath.Join(w.b.dir, name)))
-		case !known:
-			w.t.Errorf("b has %s", name)
+		}
+	}
+}
+
+// lookAtC requires that what was pushed stood in a.
+func (w *writers) lookAtC() {
+	all, err := find(w.c)
+	check(w.t, err)
+	for name, now := range all {
+		at := slices.IndexFunc(w.a.slots, func(s *slot) bool { return strings.TrimSuffix(name, ".new") == s.name })
+		if at < 0 {
+			w.t.Errorf("c has %s", name)
+		} else if s := w.a.slots[at]; !s.knows(now) {
+			_, data, _ := stateAt(filepath.Join(w.c, name))
+			w.a.legal(s, now, data)
 		}
 	}
 }
@@ -882,6 +903,42 @@ func TestOpenFiles(t *testing.T) {
 		for _, name := range edited {
 			if !slices.Contains(slices.Concat(second.paths["conflict"], second.paths["kept"]), name) {
 				t.Errorf("%s is named neither as conflict nor as kept", name)
+			}
+		}
+	})
+}
+
+// TestOpenUnreadable: that a file is open for writing is also noticed where it may not be read.
+func TestOpenUnreadable(t *testing.T) {
+	eachHub(t, func(t *testing.T, h *home) {
+		a, b := h.path("a"), h.path("b")
+		g := newGrower(t, a)
+		for _, name := range []string{"replaced", "removed"} {
+			g.file(name, "old")
+			if os.Geteuid() == 0 { // else it could not be pushed
+				g.mode(name, 0o200)
+			}
+		}
+		h.push(0, a, "v")
+		h.bounded().pull(0, b, "v")
+		var files []*os.File
+		for _, name := range []string{"replaced", "removed"} {
+			f, err := os.OpenFile(filepath.Join(b, name), os.O_WRONLY, 0)
+			check(t, err)
+			files = append(files, f)
+		}
+		g.file("replaced", "of the hub, and longer")
+		check(t, g.root.Remove("removed"))
+		h.push(0, a, "v")
+		o := h.bounded().pull(3, b, "v")
+		o.requirePaths(t, "problem", "removed", "replaced")
+		for _, f := range files {
+			_, err := f.WriteString("written in b")
+			check(t, err)
+			check(t, f.Close())
+			content, err := os.ReadFile(f.Name())
+			if err != nil || string(content) != "written in b" {
+				t.Errorf("lost: what was written to %s, which is %q, %v", f.Name(), content, err)
 			}
 		}
 	})
