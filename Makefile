@@ -5,8 +5,9 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 FUZZTIME    = 30s
 SOAK        = 20
+WORKLOADS   = 1k-1gib,small-100k,big-edits,one-of-many,killed-push,versions-space,crash-open
 
-.PHONY: demo build test race check fuzz soak bench cover fmt vet lint tidy vuln cross clean
+.PHONY: demo build test race check fuzz soak bench microbench peers cover fmt vet lint tidy vuln cross clean
 
 demo: build ## push and pull a small tree, or a copy of DIR=…
 	@DFS=bin/dfs sh testdata/demo.sh $(DIR)
@@ -50,8 +51,18 @@ soak: ## 60 power cuts, 20 kills during 1 GiB, all faults and kills, 200 rounds 
 	DFS_CUTS=60 DFS_KILLS=20 go test -count=1 -v -run 'PowerCut|KilledPush' -timeout 2h ./cas/badgerstore ./server/hub ./cmd/dfs
 	go test -count=$(SOAK) -shuffle=on -timeout 6h ./...
 
-bench:
+bench: build ## dfs beside the tools that are installed (make peers), into bin/bench; WORKLOADS=…
+	bin/dfs bench --workload $(WORKLOADS) --peer rsync,rsync-nosync,rsync-daemon,restic,restic-rest,borg,kopia,rclone,unison --out bin/bench
+
+microbench: ## the hot functions alone
 	go test -run='^$$' -bench=. -benchmem ./...
+
+peers: ## install the tools that bench compares with: what Debian has; rest-server and kopia count when they are on PATH
+	@command -v apt-get >/dev/null || { echo "peers: no apt-get here; put rsync, restic, borg, rclone and unison on PATH yourself"; exit 1; }
+	apt-get update
+	apt-get install -y --no-install-recommends rsync restic borgbackup rclone unison
+	@for p in rsync restic borg rclone unison rest-server kopia; do \
+		command -v $$p >/dev/null && echo "$$p: $$(command -v $$p)" || echo "$$p: missing, what it would show counts as not shown"; done
 
 cover:
 	@mkdir -p bin

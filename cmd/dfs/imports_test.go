@@ -39,7 +39,14 @@ var allowed = map[string]string{
 	"client/worktree/ignore": "",
 	"client":                 "cas cas/chunker manifest merkle server/api client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
 	"client/remote":          "cas manifest server/api",
-	"cmd/dfs":                "cas client client/remote client/worktree/ignore server server/api server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb",
+	"bench":                  "bench/link bench/machine bench/measure bench/peer bench/report bench/workload",
+	"bench/link":             "golang.org/x/sys",
+	"bench/machine":          "cas cas/chunker golang.org/x/sys",
+	"bench/measure":          "",
+	"bench/peer":             "",
+	"bench/report":           "",
+	"bench/workload":         "golang.org/x/sys golang.org/x/sync",
+	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/worktree/ignore server server/api server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb",
 }
 
 // printers are the packages that may print.

@@ -54,7 +54,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(a.printHelp)
 	root.SetHelpCommand(a.help(root))
-	root.AddCommand(a.push(), a.pull(), a.status(), a.checkIgnore(), a.serve(), a.version(), a.completion(root))
+	root.AddCommand(a.push(), a.pull(), a.status(), a.checkIgnore(), a.serve(), a.bench(), a.version(), a.completion(root))
 	return a.command(root, func(context.Context, []string) (int, error) { return exitDone, nil })
 }
 

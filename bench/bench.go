@@ -1,0 +1,200 @@
+// Package bench measures dfs and other tools on the machine that it runs on: what
+// a user runs to see whether dfs is fast there, and what the project is steered by.
+//
+// # What makes a figure mean something
+//
+// Each tool gets the same data in the same run, and the tools take turns, in another
+// order each round. Before each timed command the disk is at rest (sync) and memory
+// was touched, since on a virtual machine the first touch of a page can cost more than
+// all else; with a cold cache the caches are dropped instead. Trees are not deleted
+// between runs but renamed away, since file systems are slow to reuse what was just
+// freed. What a tool does not make durable itself is synced within its time. A figure
+// is the median of the rounds.
+//
+// Everything runs over a hub on loopback HTTP, a process of its own.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dfs/bench/link"
+	"dfs/bench/machine"
+	"dfs/bench/measure"
+	"dfs/bench/peer"
+	"dfs/bench/report"
+	"dfs/bench/workload"
+)
+
+// Options says what to measure.
+type Options struct {
+	Program   string   // the dfs to be measured
+	Work      string   // a directory for everything that is made; it must not exist
+	Workloads []string // names of package workload
+	Peers     []string // names of package peer; those that are missing are reported as such
+	Rounds    int
+	Scale     float64 // of the workloads
+	Seed      uint64
+	Link      link.Link // between dfs and its hub; peers with a daemon are measured over it too
+	Cold      bool      // drop the caches before each timed command
+	Touch     int64     // bytes of memory to be touched before each timed command
+	Command   string    // how the run was called, for the report
+	Records   io.Writer // JSON lines as they come; may be nil
+	Log       io.Writer // what is being done; may be nil
+}
+
+// run is a benchmark at work.
+type run struct {
+	Options
+	ctx context.Context
+	set report.Set
+}
+
+// Run measures, and returns what was measured also when it ends with an error.
+func Run(ctx context.Context, o Options) (report.Set, error) {
+	r := &run{Options: o, ctx: ctx}
+	if err := os.Mkdir(o.Work, 0o700); err != nil {
+		return r.set, err
+	}
+	defer os.RemoveAll(o.Work) // only now: see the package comment
+	if err := r.describe(); err != nil {
+		return r.set, err
+	}
+	for _, name := range o.Workloads {
+		do := specials()[name]
+		if w, ok := workload.Named(name); do == nil && ok {
+			do = func(r *run) error { return r.transfers(w) }
+		}
+		if do == nil {
+			return r.set, fmt.Errorf("workload %q is not known; there are %s", name, strings.Join(Names(), ", "))
+		}
+		if err := do(r); err != nil {
+			return r.set, fmt.Errorf("workload %s: %w", name, err)
+		}
+	}
+	return r.set, nil
+}
+
+// Names lists all workloads and special measurements.
+func Names() (names []string) {
+	for _, w := range workload.All() {
+		names = append(names, w.Name)
+	}
+	return append(names, slices.Sorted(maps.Keys(specials()))...)
+}
+
+// describe measures the machine.
+func (r *run) describe() error {
+	r.logf("measuring the machine")
+	m, err := machine.Describe(r.Work)
+	if err != nil {
+		return err
+	}
+	limits, err := machine.Measure(r.ctx, r.Work)
+	if err != nil {
+		return err
+	}
+	h := report.Header{
+		Type: "machine", Machine: m, Time: time.Now().UTC().Format(time.RFC3339), Seed: r.Seed, Command: r.Command,
+		Limits: map[string]float64{"read": limits.Read, "sha256": limits.SHA256, "rabin": limits.Rabin, "write_sync": limits.WriteSync, "loopback": limits.Loopback, "cores": float64(m.Cores)},
+	}
+	r.set.Headers = append(r.set.Headers, h)
+	return r.write(h)
+}
+
+func (r *run) write(v any) error {
+	if r.Records == nil {
+		return nil
+	}
+	return report.WriteJSON(r.Records, v)
+}
+
+func (r *run) logf(format string, args ...any) {
+	if r.Log != nil {
+		fmt.Fprintf(r.Log, format+"\n", args...)
+	}
+}
+
+// add keeps a record.
+func (r *run) add(rec report.Record) error {
+	rec.Scale, rec.Link, rec.Cache = r.Scale, r.linkName(), "warm"
+	if r.Cold {
+		rec.Cache = "cold"
+	}
+	r.set.Records = append(r.set.Records, rec)
+	r.logf("  %-22s %-16s %8.3f s%s", rec.Operation, rec.Tool, rec.Wall, failure(rec.Failed))
+	return r.write(rec)
+}
+
+// linkName names the link as reports do.
+func (r *run) linkName() string {
+	if r.Link == (link.Link{}) {
+		return "loopback"
+	}
+	return fmt.Sprintf("%v-%dmbit", r.Link.RTT, r.Link.BitsPerSecond/1e6)
+}
+
+func failure(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "  " + text
+}
+
+// settle brings the machine to the state in which every timed command starts.
+func (r *run) settle() error {
+	measure.SyncAll()
+	if r.Cold {
+		return measure.DropCaches()
+	}
+	machine.TouchMemory(r.Touch)
+	return nil
+}
+
+// contestants returns dfs and the peers that are there. One that is missing becomes a record.
+func (r *run) contestants(w workload.Workload) ([]contestant, error) {
+	all := []contestant{newDfs(r)}
+	for _, name := range r.Peers {
+		p, ok := peer.Named(name)
+		if !ok {
+			return nil, fmt.Errorf("peer %q is not known", name)
+		}
+		version, err := p.Find()
+		if err != nil {
+			if err := r.add(report.Record{Workload: w.Name, Operation: report.OpPush, Tool: name, Failed: "missing: " + err.Error()}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		all = append(all, &peerTool{r: r, p: p, version: version, site: r.site(name)})
+	}
+	return all, nil
+}
+
+// site returns a peer's places.
+func (r *run) site(name string) peer.Site {
+	dir := filepath.Join(r.Work, name)
+	return peer.Site{Work: filepath.Join(dir, "work"), Source: r.source(), Target: filepath.Join(dir, "target"), Store: filepath.Join(dir, "store")}
+}
+
+// source is the tree that the peers read; dfs has one of its own, since it keeps its state in it.
+func (r *run) source() string { return filepath.Join(r.Work, "source") }
+
+// turn returns the contestants in the order of a round.
+func turn(all []contestant, round int) []contestant {
+	n := round % len(all)
+	return slices.Concat(all[n:], all[:n])
+}
+
+// tail returns the end of a command's output, for a message.
+func tail(b []byte) string {
+	text := strings.TrimSpace(string(b))
+	return text[max(0, len(text)-300):]
+}

@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"dfs/bench/link"
+	"dfs/bench/measure"
+	"dfs/bench/report"
+)
+
+// hub is a "dfs serve" that runs, with a link in front of it.
+type hub struct {
+	cmd   *exec.Cmd
+	url   string
+	proxy *link.Proxy
+}
+
+// startHub runs a hub on the repository at data.
+func (r *run) startHub(data string) (*hub, error) {
+	h := &hub{cmd: exec.CommandContext(r.ctx, r.Program, "serve", "--data", data, "--listen", "127.0.0.1:0")}
+	h.cmd.Env = r.env()
+	stderr, err := h.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := h.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		h.cmd.Process.Kill()
+		return nil, fmt.Errorf("hub: %q, %v", line, errors.Join(err, h.cmd.Wait()))
+	}
+	h.url = url
+	if r.Link != (link.Link{}) {
+		err = h.connect(r)
+	}
+	return h, err
+}
+
+// connect puts the link before the hub, or a proxy that only counts.
+func (h *hub) connect(r *run) (err error) {
+	if h.proxy, err = link.Serve(r.ctx, strings.TrimPrefix(h.url, "http://"), r.Link); err != nil {
+		return errors.Join(err, h.stop())
+	}
+	h.url = "http://" + h.proxy.Addr()
+	return nil
+}
+
+func (h *hub) stop() error {
+	if h.proxy != nil {
+		h.proxy.Close()
+	}
+	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return h.cmd.Wait()
+}
+
+// env gives dfs a home of its own.
+func (r *run) env() []string {
+	return append(os.Environ(), "HOME="+filepath.Join(r.Work, "home"), "XDG_DATA_HOME=", "XDG_STATE_HOME="+r.state(), "XDG_CONFIG_HOME=", "DFS_HUB=")
+}
+
+// state is where dfs remembers its replicas: new each round, as they are.
+func (r *run) state() string { return filepath.Join(r.Work, "dfs", "state") }
+
+// dfsTool is dfs with a hub over HTTP.
+type dfsTool struct {
+	r    *run
+	hub  *hub
+	data string
+	from string
+	to   string
+}
+
+func newDfs(r *run) *dfsTool {
+	dir := filepath.Join(r.Work, "dfs")
+	return &dfsTool{r: r, data: filepath.Join(dir, "data"), from: r.ownSource(), to: filepath.Join(dir, "target")}
+}
+
+func (d *dfsTool) name() string { return "dfs" }
+
+func (d *dfsTool) begin() (err error) {
+	if err := errors.Join(fresh(d.data), fresh(d.r.state())); err != nil {
+		return err
+	}
+	d.hub, err = d.r.startHub(d.data)
+	return err
+}
+
+func (d *dfsTool) end() error {
+	if d.hub == nil {
+		return nil
+	}
+	err := d.hub.stop()
+	d.hub = nil
+	return errors.Join(err, measure.Discard(d.to), measure.Discard(d.data))
+}
+
+func (d *dfsTool) push(rec *report.Record) error { return d.call(rec, "push", d.from, "--volume", "v") }
+func (d *dfsTool) pull(rec *report.Record) error { return d.call(rec, "pull", d.to, "--volume", "v") }
+
+func (d *dfsTool) status(rec *report.Record) (bool, error) {
+	return true, d.call(rec, "status", d.from)
+}
+
+// summary is what the last line of --json tells.
+type summary struct {
+	Type          string `json:"type"`
+	BytesSent     int64  `json:"bytes_sent"`
+	BytesReceived int64  `json:"bytes_received"`
+	Requests      int64  `json:"requests"`
+}
+
+// call runs a command and fills in what it took.
+func (d *dfsTool) call(rec *report.Record, args ...string) error {
+	argv := append([]string{d.r.Program}, args...)
+	argv = append(argv, "--json", "--hub", d.hub.url)
+	before, err := measure.Blocks(d.data)
+	if err != nil {
+		return err
+	}
+	if d.hub.proxy != nil {
+		d.hub.proxy.Reset()
+	}
+	watch := measure.Start(d.hub.cmd.Process.Pid)
+	use, err := measure.Run(d.r.ctx, argv, d.r.env(), "")
+	rec.HubUser, rec.HubSys, rec.HubPeakAnon, rec.HubPeakRSS = watch.Stop()
+	if err != nil {
+		return err
+	}
+	if use.Exit != 0 {
+		return fmt.Errorf("dfs %v exits with %d: %s", args, use.Exit, tail(append(use.Stdout, use.Stderr...)))
+	}
+	usage(rec, use)
+	after, err := measure.Blocks(d.data)
+	rec.StoreBytes = after - before
+	var s summary
+	lines := strings.Split(strings.TrimSpace(string(use.Stdout)), "\n")
+	if err := errors.Join(err, json.Unmarshal([]byte(lines[len(lines)-1]), &s)); err != nil {
+		return fmt.Errorf("dfs %v: %w", args, err)
+	}
+	rec.WireSent, rec.WireReceived, rec.Requests = s.BytesSent, s.BytesReceived, s.Requests
+	if d.hub.proxy != nil {
+		wire := d.hub.proxy.Counts()
+		rec.WireSent, rec.WireReceived, rec.Connections = wire.Sent, wire.Received, wire.Connections
+		rec.RoundTrips = (wire.Turns+wire.Connections)/2 + wire.Connections // with a handshake each
+	}
+	return nil
+}
+
+// usage adds what a command took.
+func usage(rec *report.Record, u measure.Usage) {
+	rec.Wall += u.Wall
+	rec.User += u.User
+	rec.Sys += u.Sys
+	rec.PeakAnon = max(rec.PeakAnon, u.PeakAnon)
+	rec.PeakRSS = max(rec.PeakRSS, u.PeakRSS)
+}

@@ -1,0 +1,71 @@
+package machine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+func TestDescribe(t *testing.T) {
+	m, err := Describe(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Cores < 1 || m.Go == "" || m.OS == "" {
+		t.Errorf("described as %+v", m)
+	}
+	if runtime.GOOS == "linux" && (m.FS == "" || m.Kernel == "" || m.MemoryBytes < 1<<20) {
+		t.Errorf("described as %+v", m)
+	}
+	t.Logf("%+v", m)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, file + "-none"} {
+		if _, err := Describe(path); err == nil {
+			t.Errorf("described the file system of %s", path)
+		}
+	}
+}
+
+// TestMeasure holds the limits to be measured, and to leave nothing behind.
+func TestMeasure(t *testing.T) {
+	dir := t.TempDir()
+	l, err := measure(t.Context(), dir, 5<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, rate := range map[string]float64{
+		"read": l.Read, "SHA-256": l.SHA256, "Rabin": l.Rabin, "write and sync": l.WriteSync, "loopback": l.Loopback,
+	} {
+		if !(rate > 0) {
+			t.Errorf("%s: %g bytes a second", name, rate)
+		}
+		t.Logf("%-14s %7.0f MiB/s", name, rate/(1<<20))
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func TestMeasureCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	if _, err := measure(ctx, dir, 5<<20); err == nil {
+		t.Error("measured nevertheless")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestTouchMemory calls it with what it can and cannot get.
+func TestTouchMemory(t *testing.T) {
+	for _, n := range []int64{-1, 0, 1, 4096, 10_000_001} {
+		TouchMemory(n)
+	}
+}

@@ -1,0 +1,181 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"dfs/bench/measure"
+	"dfs/bench/report"
+	"dfs/bench/workload"
+)
+
+// specials are measurements of dfs alone, by name.
+func specials() map[string]func(*run) error {
+	return map[string]func(*run) error{
+		"big-edits":      (*run).bigEdits,
+		"one-of-many":    (*run).oneOfMany,
+		"killed-push":    (*run).killedPush,
+		"versions-space": (*run).versionsSpace,
+		"crash-open":     (*run).crashOpen,
+	}
+}
+
+// once makes dfs with its source of a workload, pushed once, for what follows.
+func (r *run) once(name string, fn func(d *dfsTool, blank report.Record) error) error {
+	w, ok := workload.Named(name)
+	if !ok {
+		return fmt.Errorf("workload %q is not known", name)
+	}
+	size, err := w.Make(r.ctx, r.ownSource(), r.Seed, r.Scale)
+	if err != nil {
+		return err
+	}
+	defer measure.Discard(r.ownSource())
+	d := newDfs(r)
+	if err := d.begin(); err != nil {
+		return err
+	}
+	defer d.end()
+	return fn(d, report.Record{Workload: name, Files: size.Files, Bytes: size.Bytes, Tool: "dfs"})
+}
+
+// bigEdits changes one large file in three ways, pushing after each.
+func (r *run) bigEdits() error {
+	return r.once("big-10g", func(d *dfsTool, blank report.Record) error {
+		if err := r.timed(d, report.OpPush, blank, pushing); err != nil {
+			return err
+		}
+		file, err := onlyFile(d.from)
+		if err != nil {
+			return err
+		}
+		for _, edit := range []struct {
+			name string
+			do   func(context.Context, string, uint64) error
+		}{{"push after 1 byte overwritten", workload.Overwrite}, {"push after 1 byte inserted", workload.Insert}, {"push after 1 MiB appended", workload.Append}} {
+			if err := edit.do(r.ctx, file, r.Seed); err != nil {
+				return err
+			}
+			if err := r.timed(d, edit.name, blank, pushing); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// onlyFile returns the path of the one file in dir, beside the replica's state.
+func onlyFile(dir string) (string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
+	if err != nil || len(names) != 1 {
+		return "", fmt.Errorf("%s: %d files, not one, %v", dir, len(names), err)
+	}
+	return names[0], nil
+}
+
+// oneOfMany changes one file among many in one directory.
+func (r *run) oneOfMany() error {
+	return r.once("flat-1m", func(d *dfsTool, blank report.Record) error {
+		if err := d.push(&report.Record{}); err != nil {
+			return err
+		}
+		names, err := os.ReadDir(d.from)
+		if err != nil {
+			return err
+		}
+		for _, e := range names {
+			if e.Type().IsRegular() {
+				if err := os.WriteFile(filepath.Join(d.from, e.Name()), []byte("changed"), 0o644); err != nil {
+					return err
+				}
+				break
+			}
+		}
+		return r.timed(d, "push after 1 file changed", blank, pushing)
+	})
+}
+
+// killedPush kills a first push when it is about half done, and measures the one that goes on.
+func (r *run) killedPush() error {
+	return r.once("1k-1gib", func(d *dfsTool, blank report.Record) error {
+		if d.hub.proxy == nil {
+			if err := d.hub.connect(r); err != nil {
+				return err
+			}
+		}
+		cmd := exec.CommandContext(r.ctx, r.Program, "push", d.from, "--volume", "v", "--hub", d.hub.url)
+		cmd.Env = r.env()
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		ended := make(chan struct{})
+		go func() { cmd.Wait(); close(ended) }()
+		if err := d.hub.reached(r.ctx, blank.Bytes/2, ended); err != nil {
+			return err
+		}
+		cmd.Process.Kill()
+		<-ended
+		return r.timed(d, "push resumed after a kill", blank, pushing)
+	})
+}
+
+// reached returns when so many bytes went to the hub, or the push has ended.
+func (h *hub) reached(ctx context.Context, bytes int64, ended <-chan struct{}) error {
+	for h.proxy.Counts().Sent < bytes {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// versionsSpace pushes 20 states of a source tree, one after the other.
+func (r *run) versionsSpace() error {
+	return r.once("versions", func(d *dfsTool, blank report.Record) error {
+		for n := range workload.Versions {
+			if n > 0 {
+				if _, err := workload.NextVersion(r.ctx, d.from, r.Seed, n+1); err != nil {
+					return err
+				}
+			}
+			blank.Run = n
+			name := "push of the next state"
+			if n == 0 {
+				name = "push of the first state"
+			}
+			if err := r.timed(d, name, blank, pushing); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// crashOpen kills a hub after a push and measures how long the next one takes to be ready.
+func (r *run) crashOpen() error {
+	return r.once("small-100k", func(d *dfsTool, blank report.Record) error {
+		if err := d.push(&report.Record{}); err != nil {
+			return err
+		}
+		d.hub.cmd.Process.Kill()
+		d.hub.cmd.Wait()
+		if err := r.settle(); err != nil {
+			return err
+		}
+		began := time.Now()
+		var err error
+		if d.hub, err = r.startHub(d.data); err != nil {
+			return err
+		}
+		blank.Operation, blank.Wall = "hub ready after kill -9", time.Since(began).Seconds()
+		return r.add(blank)
+	})
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dfs/bench"
+	"dfs/bench/link"
+	"dfs/bench/report"
+	"dfs/client"
+)
+
+const benchHelp = `Measure dfs, and other tools beside it, on this machine.
+
+Each workload is generated from a seed in a new directory, pushed to a hub over
+loopback and pulled back, with nothing changed and after a churn, in several rounds in
+which the tools take turns. What is measured goes to the terminal as a table, and where --out names
+a directory into it as JSON lines (results.json) and as a page (report.html).
+
+Workloads are 1k-1gib, 1k-1gib-half, small-100k, flat-1m, deep, big-10g, versions,
+duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space
+and crash-open. Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
+kopia, rclone and unison, as far as they are installed.
+
+With --compare two files of results are held against each other: what got slower beyond the
+noise is named, and the exit code is 1.
+
+Usage:
+  dfs bench [flags]
+  dfs bench --compare OLD.json NEW.json
+
+Examples:
+  dfs bench --workload 1k-1gib --peer rsync,restic --rounds 5 --out result
+  dfs bench --workload small-100k --scale 0.1 --rtt 20ms --rate 100`
+
+// benchFlags are the flags of bench.
+type benchFlags struct {
+	workloads, peers []string
+	rounds           int
+	scale            float64
+	seed             uint64
+	rtt              time.Duration
+	rate             int64
+	cold             bool
+	touch            int64
+	dir, out         string
+	compare          bool
+}
+
+func (b *benchFlags) flags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&b.workloads, "workload", []string{"1k-1gib"}, "measure the workloads `NAMES`")
+	fs.StringSliceVar(&b.peers, "peer", []string{"rsync"}, "measure the tools `NAMES` too")
+	fs.IntVar(&b.rounds, "rounds", 3, "repeat `N` times")
+	fs.Float64Var(&b.scale, "scale", 1, "make the workloads `X` times as large")
+	fs.Uint64Var(&b.seed, "seed", 1, "generate from `N`")
+	fs.DurationVar(&b.rtt, "rtt", 0, "put a link of that round trip `TIME` before the hub")
+	fs.Int64Var(&b.rate, "rate", 0, "and of so many `MBIT/S`")
+	fs.BoolVar(&b.cold, "cold", false, "drop the system's caches before each command (needs root)")
+	fs.Int64Var(&b.touch, "touch", 3<<10, "touch so many `MIB` of memory before each command")
+	fs.StringVar(&b.dir, "dir", "", "work in `DIR` (default: the system's temporary directory)")
+	fs.StringVar(&b.out, "out", "", "write results.json and report.html into `DIR`")
+	fs.BoolVar(&b.compare, "compare", false, "compare two files of results")
+}
+
+func (a *app) bench() *cobra.Command {
+	var flags benchFlags
+	cmd := &cobra.Command{Use: "bench", Short: "measure speed", Long: benchHelp, Args: cobra.MaximumNArgs(2)}
+	flags.flags(cmd.Flags())
+	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
+		switch {
+		case flags.compare && len(args) == 2:
+			return a.compareResults(args[0], args[1])
+		case flags.compare || len(args) > 0:
+			return 0, &client.UsageError{Message: "bench takes no arguments, and --compare two files"}
+		case flags.rounds < 1 || flags.scale <= 0 || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0:
+			return 0, &client.UsageError{Message: "rounds and scale are above zero, and no flag is below"}
+		}
+		return exitDone, a.measure(ctx, &flags)
+	})
+}
+
+// measure runs the benchmark and writes its results.
+func (a *app) measure(ctx context.Context, flags *benchFlags) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	parent, err := os.MkdirTemp(flags.dir, "dfs-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(parent)
+	o := bench.Options{
+		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
+		Rounds: flags.rounds, Scale: flags.scale, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20,
+		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
+	}
+	if flags.out != "" {
+		if err := os.MkdirAll(flags.out, 0o777); err != nil {
+			return err
+		}
+		lines, err := os.Create(filepath.Join(flags.out, "results.json"))
+		if err != nil {
+			return err
+		}
+		defer lines.Close()
+		o.Records = lines
+	}
+	set, err := bench.Run(ctx, o)
+	return errors.Join(err, report.Table(a.out.stdout, set), writePage(flags.out, set))
+}
+
+func writePage(dir string, set report.Set) error {
+	if dir == "" {
+		return nil
+	}
+	page, err := os.Create(filepath.Join(dir, "report.html"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.HTML(page, set), page.Close())
+}
+
+// compareResults says what got slower from one file of results to another.
+func (a *app) compareResults(old, new string) (int, error) {
+	before, err := readResults(old)
+	if err != nil {
+		return 0, err
+	}
+	after, err := readResults(new)
+	if err != nil {
+		return 0, err
+	}
+	slower, err := report.Compare(a.out.stdout, before, after)
+	if err != nil || slower == 0 {
+		return exitDone, err
+	}
+	return exitFailed, nil
+}
+
+func readResults(path string) (report.Set, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return report.Set{}, err
+	}
+	defer f.Close()
+	set, err := report.Read(f)
+	if err != nil {
+		return set, fmt.Errorf("%s: %w", quoted(path), err)
+	}
+	return set, nil
+}
