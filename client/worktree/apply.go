@@ -298,52 +298,6 @@ func (a *Applier) Symlink(path string, m *manifest.Manifest, expect *Entry) erro
 	return nil
 }
 
-// Attributes gives the mode and mtime of m to expect, a file, symlink or
-// directory that is otherwise as m says.
-func (a *Applier) Attributes(path string, m *manifest.Manifest, expect *Entry) error {
-	switch {
-	case expect == nil || expect.Kind != m.Kind:
-		return fmt.Errorf("attributes of a %v need one to be there", m.Kind)
-	case m.Kind == manifest.Directory:
-		return a.directoryAttributes(path, m, expect)
-	case m.Kind == manifest.Symlink:
-		return a.Symlink(path, m, expect)
-	}
-	if err := a.begin(); err != nil {
-		return err
-	}
-	parent, name := split(path)
-	d, err := a.root.directory(parent)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	done := Applied{Path: path, Manifest: m}
-	err = a.setAttributes(d, name, expect, &done, a.syncNow(expect))
-	if errors.Is(err, os.ErrPermission) { // it may not be opened
-		err = a.setAttributesOf(d, name, expect, &done)
-	}
-	if err != nil {
-		return a.failed(path, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.ready.add(done)
-	return nil
-}
-
-// syncNow reports whether a file's attributes are to be made durable at once,
-// rather than with all others by Flush.
-func (a *Applier) syncNow(e *Entry) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !syncsAll || e.Dev != a.root.dev {
-		return true
-	}
-	a.ready.loose++
-	return a.ready.loose <= syncFew
-}
-
 // Remove removes expect: a file, a symlink, or a directory, which must be empty
 // (else [ErrNotEmpty]). That nothing is there any more is no error.
 func (a *Applier) Remove(path string, expect *Entry) error {
