@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"dfs/cas"
 	"dfs/client/replica"
@@ -23,6 +24,9 @@ func (r *run) again(flags string) string {
 	command := r.command
 	if command == "status" {
 		command = "push"
+	}
+	if r.cfg.Hub != "" && !strings.Contains(flags, "--hub") {
+		flags += " --hub " + shellWord(r.cfg.Hub)
 	}
 	return fmt.Sprintf("dfs %s %s %s", command, flags, shellWord(r.cfg.Dir))
 }
