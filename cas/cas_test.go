@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,6 +231,29 @@ func TestCompressCheckRoundTrip(t *testing.T) {
 			t.Fatalf("Check: %v", err)
 		}
 	})
+}
+
+// TestCompressAll: blobs that share memory do not overwrite each other, whether it suffices or not.
+func TestCompressAll(t *testing.T) {
+	for _, level := range []Compression{CompressFast, CompressMax, CompressOff} {
+		for _, room := range []int{0, 100, 3000, 1 << 20} {
+			var blobs []Blob
+			for n := range 40 {
+				plain := bytes.Repeat([]byte(fmt.Sprintf("line %d of a text\n", n)), 1+7*n)
+				blobs = append(blobs, Seal(Chunk, plain))
+			}
+			want := slices.Clone(blobs)
+			NewCodec(level).CompressAll(blobs, make([]byte, 0, room))
+			for n, b := range blobs {
+				if _, err := Check(want[n].Ref(), b.Encoding(), want[n].Size(), b.Data(), nil); err != nil {
+					t.Errorf("level %d, %d bytes of room, blob %d: %v", level, room, n, err)
+				}
+				if shrinks := want[n].Size() > 64 && level != CompressOff; shrinks != (b.Encoding() != Raw) {
+					t.Errorf("level %d, blob %d of %d bytes: encoding %d", level, n, want[n].Size(), b.Encoding())
+				}
+			}
+		}
+	}
 }
 
 func TestCompressChooses(t *testing.T) {

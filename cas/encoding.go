@@ -58,6 +58,19 @@ func (c *Codec) Compress(b Blob, dst []byte) Blob {
 	return b
 }
 
+// CompressAll replaces each of blobs by what Compress makes of it. Their encoded
+// bytes lie one after the other in dst's capacity, as long as a blob's plain bytes
+// and a sixth more fit into what is left of it, then in new memory.
+func (c *Codec) CompressAll(blobs []Blob, dst []byte) {
+	dst = dst[:cap(dst)]
+	for i, b := range blobs {
+		blobs[i] = c.Compress(b, dst)
+		if blobs[i].enc != b.enc {
+			dst = dst[min(len(dst), len(blobs[i].data)):]
+		}
+	}
+}
+
 // promising estimates from a histogram of up to 1 KiB of b, in four samples,
 // whether compression would save a tenth or more. Its measure is the collision
 // count Σ n(n-1), whose mean for m random bytes is m(m-1)/256: text, code and

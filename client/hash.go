@@ -60,10 +60,11 @@ type worker struct {
 	h     *hasher
 	slabs slabWriter
 	cut   chunker.Chunker
+	list  *manifest.Builder
 }
 
 func (h *hasher) worker() *worker {
-	return &worker{h: h, slabs: slabWriter{pool: h.slabs}}
+	return &worker{h: h, slabs: slabWriter{pool: h.slabs}, list: manifest.NewBuilder(h.page)}
 }
 
 func (w *worker) close() { w.slabs.close() }
@@ -102,12 +103,10 @@ func (w *worker) readOnce(ctx context.Context, e worktree.Entry, known map[cas.I
 	}
 	defer f.Close()
 	c := content{entry: e}
-	list := manifest.NewBuilder(func(page cas.Blob) error {
-		return w.h.hand(piece{ref: page.Ref(), size: page.Size(), blob: page})
-	})
+	w.list.Reset()
 	add := func(run manifest.Run) error {
 		c.runs = appendRun(c.runs, run)
-		return list.Add(run)
+		return w.list.Add(run)
 	}
 	switch {
 	case e.Size == 0:
@@ -122,7 +121,7 @@ func (w *worker) readOnce(ctx context.Context, e worktree.Entry, known map[cas.I
 	if err := f.Check(); err != nil {
 		return content{}, err
 	}
-	c.manifest, err = fileManifest(e, list)
+	c.manifest, err = fileManifest(e, w.list)
 	return c, err
 }
 
@@ -166,6 +165,11 @@ func (h *hasher) chunk(data []byte, slab *slab, known map[cas.ID]struct{}) (mani
 		return run, nil
 	}
 	return run, h.hand(p)
+}
+
+// page hands out a page of a file's chunk list.
+func (h *hasher) page(page cas.Blob) error {
+	return h.hand(piece{ref: page.Ref(), size: page.Size(), blob: page})
 }
 
 func (h *hasher) hand(p piece) error {
@@ -236,9 +240,7 @@ func (h *hasher) bigChunk(_ int64, data []byte) (manifest.Run, error) {
 
 // resend hands out the chunks and pages of a file that the index knows, without reading it.
 func (h *hasher) resend(e *worktree.Entry, runs []manifest.Run) error {
-	list := manifest.NewBuilder(func(page cas.Blob) error {
-		return h.hand(piece{ref: page.Ref(), size: page.Size(), blob: page})
-	})
+	list := manifest.NewBuilder(h.page)
 	off := int64(0)
 	for _, run := range runs {
 		if err := h.hand(piece{ref: cas.Ref{Kind: cas.Chunk, ID: run.ID}, size: int(run.Size), file: e, off: off}); err != nil {

@@ -56,6 +56,7 @@ type sender struct {
 	known  map[cas.Ref]struct{}
 	parts  int
 	stored chan struct{} // closed when all batches so far are stored
+	shrunk chan []byte   // memory for compressed blobs, one for each batch in flight
 }
 
 // batch is some blobs and perhaps a part of the session.
@@ -69,7 +70,7 @@ type batch struct {
 }
 
 func newSender(ctx context.Context, r *run) *sender {
-	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{})}
+	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{}), shrunk: make(chan []byte, inFlight)}
 	close(s.stored)
 	go s.beat(ctx, r.session.Session)
 	s.group, s.ctx = errgroup.WithContext(ctx)
@@ -233,9 +234,14 @@ func (s *sender) ask(b *batch) ([]piece, error) {
 // load compresses the blobs, after reading again those that are not in memory. The
 // memory is free again after done.
 func (s *sender) load(list []piece) (chunks, pages []cas.Blob, done func(), err error) {
+	room := s.room()
 	done = func() {
 		for _, p := range list {
 			p.slab.release()
+		}
+		select {
+		case s.shrunk <- room:
+		default:
 		}
 	}
 	again := reader{root: s.r.root}
@@ -246,17 +252,28 @@ func (s *sender) load(list []piece) (chunks, pages []cas.Blob, done func(), err 
 				return nil, nil, done, err
 			}
 		}
-		b := s.r.cfg.Codec.Compress(p.blob, nil)
 		if p.ref.Kind == cas.Page {
-			pages = append(pages, b)
+			pages = append(pages, p.blob)
 			continue
 		}
-		chunks = append(chunks, b)
+		chunks = append(chunks, p.blob)
 		s.r.meter.chunks.Add(1)
 		s.r.meter.bytesNew.Add(int64(p.size))
 		s.r.meter.tick()
 	}
+	s.r.cfg.Codec.CompressAll(chunks, room)
+	s.r.cfg.Codec.CompressAll(pages, nil)
 	return chunks, pages, done, nil
+}
+
+// room returns memory for the compressed blobs of a batch.
+func (s *sender) room() []byte {
+	select {
+	case room := <-s.shrunk:
+		return room
+	default:
+		return make([]byte, 0, batchBytes+2*slabSize)
+	}
 }
 
 // remainder is what a sender leaves to the commit.

@@ -134,7 +134,7 @@ func (b *Builder) close(n int) error {
 // Pages to the content that was added. The builder is then ready for the next file,
 // also after an error.
 func (b *Builder) Finish(m *Manifest) error {
-	defer b.reset()
+	defer b.Reset()
 	if b.err != nil {
 		return b.err
 	}
@@ -163,6 +163,5 @@ func (b *Builder) Finish(m *Manifest) error {
 	}
 }
 
-func (b *Builder) reset() {
-	*b = Builder{put: b.put, inline: b.inline[:0]}
-}
+// Reset makes the builder ready for another file, whatever was added.
+func (b *Builder) Reset() { *b = Builder{put: b.put, inline: b.inline[:0]} }
