@@ -25,46 +25,65 @@ func (s *Store) Put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error
 	if err := s.failure.err(); err != nil {
 		return err
 	}
-	pairs, err := s.absent(ctx, v, blobs)
+	e := s.entries.Get().(*entries)
+	defer s.entries.Put(e)
+	e.reset()
+	lacking, err := s.absent(ctx, v, blobs, e)
 	if err != nil {
 		return fmt.Errorf("put: %w", err)
 	}
-	return s.write(ctx, pairs)
+	return s.hold(ctx, v, e.pairs, lacking)
 }
 
-// pair is what one blob adds to the store.
-type pair struct{ data, held *badger.Entry } // data is nil when the bytes are there
+// hold writes the pairs, by which v comes to hold refs.
+func (s *Store) hold(ctx context.Context, v cas.VolumeID, pairs []pair, refs []cas.Ref) error {
+	if err := s.write(ctx, pairs); err != nil {
+		return err
+	}
+	s.recent.add(v, refs)
+	return nil
+}
 
-// absent returns what the store lacks for v to hold all of blobs.
-func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) ([]pair, error) {
+// absent adds to e what the store lacks for v to hold all of blobs, and returns which
+// those are.
+func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob, e *entries) (refs []cas.Ref, err error) {
 	txn := s.view()
 	defer txn.Discard()
-	pairs := make([]pair, 0, len(blobs))
 	for _, b := range blobs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if s.recent.has(b.Ref(), v) {
+			continue
 		}
 		stored, err := has(txn, dataKey(b.Ref()))
 		if err != nil {
 			return nil, err
 		}
-		if !stored {
-			pairs = append(pairs, pair{dataEntry(b), heldEntry(b.Ref(), v)})
+		held := false
+		if stored {
+			if held, err = has(txn, heldKey(b.Ref(), v)); err != nil {
+				return nil, err
+			}
+		}
+		if held {
 			continue
 		}
-		held, err := has(txn, heldKey(b.Ref(), v))
-		if err != nil {
-			return nil, err
-		}
-		if !held {
-			pairs = append(pairs, pair{held: heldEntry(b.Ref(), v)})
+		refs = append(refs, b.Ref())
+		if stored {
+			e.held(b.Ref(), v)
+		} else {
+			e.blob(b, v)
 		}
 	}
-	return pairs, nil
+	return refs, nil
 }
 
 // Missing implements [cas.Store].
 func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]bool, error) {
+	e := s.entries.Get().(*entries)
+	defer s.entries.Put(e)
+	e.reset()
 	missing, adopted, err := s.missing(ctx, v, scope, refs)
 	if err != nil {
 		return nil, fmt.Errorf("missing: %w", err)
@@ -75,37 +94,52 @@ func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, re
 	if err := s.failure.err(); err != nil {
 		return nil, err
 	}
-	if err := s.write(ctx, adopted); err != nil {
+	for _, ref := range adopted {
+		e.held(ref, v)
+	}
+	if err := s.hold(ctx, v, e.pairs, adopted); err != nil {
 		return nil, err
 	}
 	return missing, nil
 }
 
-func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]bool, []pair, error) {
+// missing returns also which of refs are seen and not yet held.
+func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) (missing []bool, adopted []cas.Ref, err error) {
 	txn := s.view()
 	defer txn.Discard()
-	missing := make([]bool, len(refs))
-	var adopted []pair
+	missing = make([]bool, len(refs))
 	for i, ref := range refs {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		held, err := has(txn, heldKey(ref, v))
+		seen, held, err := s.look(txn, v, scope, ref)
 		if err != nil {
 			return nil, nil, err
 		}
-		if held {
-			continue
-		}
-		seen, err := visible(txn, scope, ref)
-		if err != nil {
-			return nil, nil, err
-		}
-		if missing[i] = !seen; seen {
-			adopted = append(adopted, pair{held: heldEntry(ref, v)})
+		missing[i] = !seen
+		if seen && !held {
+			adopted = append(adopted, ref)
 		}
 	}
 	return missing, adopted, nil
+}
+
+// look reports whether v or the scope sees the blob, and whether v holds it. A blob
+// that nobody has takes one look-up where the scope is everything.
+func (s *Store) look(txn *badger.Txn, v cas.VolumeID, scope cas.Scope, ref cas.Ref) (seen, held bool, err error) {
+	if s.recent.has(ref, v) {
+		return true, true, nil
+	}
+	if scope.All {
+		if seen, err = has(txn, dataKey(ref)); !seen || err != nil {
+			return seen, false, err
+		}
+	}
+	if held, err = has(txn, heldKey(ref, v)); held || seen || err != nil {
+		return true, held, err
+	}
+	seen, err = s.visible(txn, scope, ref)
+	return seen, false, err
 }
 
 // Get implements [cas.Store].
@@ -118,7 +152,7 @@ func (s *Store) Get(ctx context.Context, scope cas.Scope, refs []cas.Ref, fn fun
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b, err := read(txn, scope, ref, buf)
+		b, err := s.read(txn, scope, ref, buf)
 		if err != nil {
 			return err
 		}
@@ -129,9 +163,9 @@ func (s *Store) Get(ctx context.Context, scope cas.Scope, refs []cas.Ref, fn fun
 	return nil
 }
 
-func read(txn *badger.Txn, scope cas.Scope, ref cas.Ref, buf *buffers) (cas.Blob, error) {
+func (s *Store) read(txn *badger.Txn, scope cas.Scope, ref cas.Ref, buf *buffers) (cas.Blob, error) {
 	if !scope.All {
-		seen, err := visible(txn, scope, ref)
+		seen, err := s.visible(txn, scope, ref)
 		if err != nil {
 			return cas.Blob{}, fmt.Errorf("get %v: %w", ref, err)
 		}

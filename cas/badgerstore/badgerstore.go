@@ -125,6 +125,8 @@ type Store struct {
 	space    *space
 	barriers rounds
 	buffers  sync.Pool // of *buffers
+	entries  sync.Pool // of *entries
+	recent   recent
 
 	commits  sync.Mutex    // keeps timestamps in the order of Badger's queue
 	lastTs   uint64        // the newest timestamp given out; under commits
@@ -158,6 +160,7 @@ func open(dir string, opts Options, fsync func(*os.File) error) (*Store, error) 
 	opts.MemTable = state.table
 	s := &Store{state: state, failure: new(failure), space: newSpace(dir, opts)}
 	s.buffers.New = func() any { return new(buffers) }
+	s.entries.New = func() any { return new(entries) }
 	if err := s.openBadger(dir, opts, fsync); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), state.close())
 	}

@@ -205,11 +205,11 @@ func TestDamagedRewrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := vlogEnd(t, dir)
-	var again []pair // what a Put writes that looked before the first was done
+	var again entries // what a Put writes that looked before the first was done
 	for _, blob := range b {
-		again = append(again, pair{dataEntry(blob), heldEntry(blob.Ref(), castest.Volume(2))})
+		again.blob(blob, castest.Volume(2))
 	}
-	if err := s.write(t.Context(), again); err != nil {
+	if err := s.write(t.Context(), again.pairs); err != nil {
 		t.Fatal(err)
 	}
 	crashed := copyLive(t, dir)

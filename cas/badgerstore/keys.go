@@ -14,14 +14,10 @@ const (
 	sizeBytes   = 3
 )
 
-func dataKey(ref cas.Ref) []byte {
-	key := make([]byte, 0, dataKeySize)
-	return append(append(key, byte(ref.Kind)), ref.ID[:]...)
-}
+func dataKey(ref cas.Ref) []byte { return appendDataKey(make([]byte, 0, dataKeySize), ref) }
 
 func heldKey(ref cas.Ref, v cas.VolumeID) []byte {
-	key := make([]byte, 0, heldKeySize)
-	return append(append(append(key, byte(ref.Kind)), ref.ID[:]...), v[:]...)
+	return append(appendDataKey(make([]byte, 0, heldKeySize), ref), v[:]...)
 }
 
 // parseDataKey returns the ref of a data key, and false for any other key.
@@ -32,18 +28,51 @@ func parseDataKey(key []byte) (cas.Ref, bool) {
 	return cas.Ref{Kind: cas.Kind(key[0]), ID: cas.ID(key[1:])}, true
 }
 
-func dataEntry(b cas.Blob) *badger.Entry {
+func appendDataKey(dst []byte, ref cas.Ref) []byte {
+	return append(append(dst, byte(ref.Kind)), ref.ID[:]...)
+}
+
+// pair is what one blob adds to the store.
+type pair struct{ data, held *badger.Entry } // data is nil when the bytes are there
+
+// entries makes pairs in memory that is used again after reset. Badger copies what
+// it is given, so that is as soon as the pairs are written.
+type entries struct {
+	pairs []pair
+	bytes []byte
+}
+
+func (e *entries) reset() { e.pairs, e.bytes = e.pairs[:0], e.bytes[:0] }
+
+// blob adds the pair of a blob that is not stored.
+func (e *entries) blob(b cas.Blob, v cas.VolumeID) {
+	e.pairs = append(e.pairs, pair{e.data(b), e.holding(b.Ref(), v)})
+}
+
+// held adds the pair of a blob whose bytes are stored.
+func (e *entries) held(ref cas.Ref, v cas.VolumeID) {
+	e.pairs = append(e.pairs, pair{held: e.holding(ref, v)})
+}
+
+func (e *entries) data(b cas.Blob) *badger.Entry {
+	key := e.since(func(dst []byte) []byte { return appendDataKey(dst, b.Ref()) })
 	value := b.Data()
 	if b.Encoding() != cas.Raw {
 		n := b.Size()
-		value = make([]byte, 0, sizeBytes+len(b.Data()))
-		value = append(append(value, byte(n>>16), byte(n>>8), byte(n)), b.Data()...)
+		value = e.since(func(dst []byte) []byte { return append(append(dst, byte(n>>16), byte(n>>8), byte(n)), b.Data()...) })
 	}
-	return badger.NewEntry(dataKey(b.Ref()), value).WithMeta(byte(b.Encoding()))
+	return badger.NewEntry(key, value).WithMeta(byte(b.Encoding()))
 }
 
-func heldEntry(ref cas.Ref, v cas.VolumeID) *badger.Entry {
-	return badger.NewEntry(heldKey(ref, v), nil)
+func (e *entries) holding(ref cas.Ref, v cas.VolumeID) *badger.Entry {
+	return badger.NewEntry(e.since(func(dst []byte) []byte { return append(appendDataKey(dst, ref), v[:]...) }), nil)
+}
+
+// since returns what add appends.
+func (e *entries) since(add func(dst []byte) []byte) []byte {
+	from := len(e.bytes)
+	e.bytes = add(e.bytes)
+	return e.bytes[from:len(e.bytes):len(e.bytes)]
 }
 
 // buffers serve one read after the other.
@@ -82,11 +111,14 @@ func has(txn *badger.Txn, key []byte) (bool, error) {
 }
 
 // visible reports whether the scope sees the blob.
-func visible(txn *badger.Txn, scope cas.Scope, ref cas.Ref) (bool, error) {
+func (s *Store) visible(txn *badger.Txn, scope cas.Scope, ref cas.Ref) (bool, error) {
 	if scope.All {
 		return has(txn, dataKey(ref))
 	}
 	for _, v := range scope.Volumes {
+		if s.recent.has(ref, v) {
+			return true, nil
+		}
 		if held, err := has(txn, heldKey(ref, v)); held || err != nil {
 			return held, err
 		}

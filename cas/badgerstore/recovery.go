@@ -62,7 +62,7 @@ func (s *Store) damaged(since uint64) ([]cas.Ref, error) {
 	var damaged []cas.Ref
 	buf := new(buffers)
 	for _, w := range recent {
-		_, err := read(txn, cas.Everything(), w.ref, buf)
+		_, err := s.read(txn, cas.Everything(), w.ref, buf)
 		if errors.Is(err, cas.ErrCorrupt) {
 			damaged = append(damaged, w.ref)
 		} else if err != nil {
@@ -104,7 +104,7 @@ func (s *Store) olderVersion(txn *badger.Txn, ref cas.Ref) (*badger.Entry, error
 		}
 		b, err := load(ref, it.Item(), new(buffers))
 		if err == nil {
-			return dataEntry(b), nil
+			return new(entries).data(b), nil
 		}
 		if !errors.Is(err, cas.ErrCorrupt) {
 			return nil, err
