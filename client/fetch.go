@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	"dfs/client/replica"
-	"dfs/merkle"
 	"dfs/server/api"
 )
 
@@ -38,20 +37,10 @@ func (r *run) fetch(ctx context.Context, head api.Head, accepted *replica.Reader
 	return w.Commit(replica.Seen{Snapshot: head.Snapshot, Seq: head.Seq, Root: head.Root})
 }
 
-// changes yields what leads from seen to head. A replica that has seen nothing
-// walks the head's Merkle tree, whose nodes prove themselves.
+// changes yields what leads from seen to head: to all that is there from nothing.
 func (r *run) changes(ctx context.Context, seen replica.Seen, head api.Head) iter.Seq2[change, error] {
-	switch {
-	case seen.Root == head.Root:
+	if seen.Root == head.Root {
 		return func(func(change, error) bool) {}
-	case seen.Snapshot.IsZero():
-		return func(yield func(change, error) bool) {
-			for e, err := range merkle.Walk(ctx, nodes{r.conn, r.binding.VolumeID}, head.Root, "") {
-				if !yield(change{e.Path, e.Value}, err) || err != nil {
-					return
-				}
-			}
-		}
 	}
 	return encodeChanges(r.conn.Changes(ctx, api.ChangesRequest{Volume: r.binding.VolumeID, From: seen.Snapshot, To: head.Snapshot}))
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"dfs/cas"
 	"dfs/client/replica"
 	"dfs/client/state"
@@ -203,15 +205,22 @@ func (r *run) rebind(ctx context.Context) error {
 // choose completes b with the hub that was reached and its volume of the name in b. The
 // volume's ID stays zero where there is none and the run may make it.
 func (r *run) choose(ctx context.Context, b *replica.Binding) error {
-	info, err := r.conn.Info(ctx)
-	if err != nil {
+	var info api.Info
+	var found []api.Volume
+	group, gctx := errgroup.WithContext(ctx) // both at once: a round trip less
+	group.Go(func() (err error) {
+		info, err = r.conn.Info(gctx)
+		return err
+	})
+	group.Go(func() (err error) {
+		found, err = r.conn.Volumes(gctx, b.Volume)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return fmt.Errorf("hub %s: %w", r.result.Hub, err)
 	}
 	b.HubID, b.Location = info.HubID, r.result.Hub
-	found, err := r.conn.Volumes(ctx, b.Volume)
 	switch {
-	case err != nil:
-		return fmt.Errorf("volume %q: %w", b.Volume, err)
 	case len(found) > 0:
 		b.VolumeID = found[0].ID
 	case r.command == "pull":

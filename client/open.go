@@ -236,7 +236,8 @@ func (r *run) start(ctx context.Context) (err error) {
 	return err
 }
 
-// begin opens the session, making the volume when this replica is to make it.
+// begin opens the session. A replica that has seen nothing of its volume yet has a push
+// make it.
 func (r *run) begin(ctx context.Context) error {
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
@@ -247,9 +248,12 @@ func (r *run) begin(ctx context.Context) error {
 		Protocol: api.ProtocolVersion, Replica: r.id.Replica, Volume: r.binding.VolumeID, Run: replica.NewID(),
 		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq,
 	}
+	if r.command == "push" && req.Seen.IsZero() {
+		req.Create, req.Hub = r.binding.Volume, r.binding.HubID
+	}
 	r.session, err = r.conn.Start(ctx, req)
 	if errors.Is(err, api.ErrNotFound) {
-		err = r.makeVolume(ctx, req, err)
+		err = r.noVolume(ctx, req.Seen, err)
 	}
 	if err != nil {
 		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
@@ -260,9 +264,8 @@ func (r *run) begin(ctx context.Context) error {
 	return r.checkHistory(base.Seen, r.session.Head, r.session.SeenOK)
 }
 
-// makeVolume answers that the hub lacks the volume: another hub lacks it rightly, and a
-// replica that has seen nothing of it yet makes it.
-func (r *run) makeVolume(ctx context.Context, req api.StartRequest, missing error) error {
+// noVolume says why the hub lacks the volume: it may be another hub.
+func (r *run) noVolume(ctx context.Context, seen cas.ID, missing error) error {
 	info, err := r.conn.Info(ctx)
 	if err != nil {
 		return err
@@ -270,17 +273,10 @@ func (r *run) makeVolume(ctx context.Context, req api.StartRequest, missing erro
 	if err := r.checkHub(info.HubID); err != nil {
 		return err
 	}
-	if !req.Seen.IsZero() {
+	if !seen.IsZero() {
 		return r.volumeGone()
 	}
-	if r.command != "push" {
-		return missing
-	}
-	if _, err := r.conn.CreateVolume(ctx, r.binding.Volume, r.binding.VolumeID); err != nil {
-		return err
-	}
-	r.session, err = r.conn.Start(ctx, req)
-	return err
+	return missing
 }
 
 // finish completes the summary with what the whole run tells.

@@ -24,13 +24,15 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	err = r.pull(ctx)
+	hub := r.advisor(ctx)
+	err = r.pull(ctx, hub)
+	hub.end(err)
 	return r.finish(), err
 }
 
-func (r *run) pull(ctx context.Context) error {
+func (r *run) pull(ctx context.Context, hub *advisor) error {
 	r.reset()
-	r.advise(ctx, api.ComputingDiff)
+	hub.tell(api.ComputingDiff)
 	r.meter.enter(Fetching, 0, 0)
 	base, done, err := r.incoming(ctx)
 	if err != nil {
@@ -39,14 +41,14 @@ func (r *run) pull(ctx context.Context) error {
 	defer done()
 	r.stand(r.session.Head, base.Seen)
 	if base.Pending == 0 && base.Ignored == 0 {
-		r.advise(ctx, api.Complete)
+		hub.tell(api.Complete)
 		return nil
 	}
 	o, err := r.outlook(ctx)
 	if err != nil {
 		return err
 	}
-	r.advise(ctx, api.ApplyingChanges)
+	hub.tell(api.ApplyingChanges)
 	r.meter.enter(Applying, 0, 0)
 	p := newPuller(ctx, r)
 	if r.cfg.DryRun {
@@ -69,7 +71,7 @@ func (r *run) pull(ctx context.Context) error {
 	if err := p.moveBase(); err != nil {
 		return err
 	}
-	r.advise(ctx, api.Complete)
+	hub.tell(api.Complete)
 	return r.settle()
 }
 
@@ -97,14 +99,6 @@ func (r *run) incoming(ctx context.Context) (base *replica.Reader, done func(), 
 		return nil, nil, err
 	}
 	return base, func() { base.Close(); fresh.Abort() }, nil
-}
-
-// advise tells the hub what the pull is doing. It is information only, so a refusal changes
-// nothing.
-func (r *run) advise(ctx context.Context, state api.State) {
-	if !r.cfg.DryRun {
-		r.conn.Report(ctx, r.session.Session, state)
-	}
 }
 
 // puller decides about what is found and has it applied: new content and

@@ -47,7 +47,6 @@ func sealed(kind cas.Kind, data []byte, slab *slab) piece {
 type sender struct {
 	r      *run
 	group  *errgroup.Group
-	parent context.Context
 	ctx    context.Context // of the group
 	mu     sync.Mutex
 	batch  *batch
@@ -70,7 +69,7 @@ type batch struct {
 }
 
 func newSender(ctx context.Context, r *run) *sender {
-	s := &sender{r: r, parent: ctx, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{}), shrunk: make(chan []byte, inFlight)}
+	s := &sender{r: r, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{}), shrunk: make(chan []byte, inFlight)}
 	close(s.stored)
 	go s.beat(ctx, r.session.Session)
 	s.group, s.ctx = errgroup.WithContext(ctx)
@@ -196,8 +195,11 @@ func (s *sender) upload(blobs []cas.Blob) error {
 }
 
 // ask stages the batch's part, if any, and returns the blobs of the batch that the
-// hub lacks; the others are released.
+// hub lacks; the others are released. Where the volume was just made on an empty hub it lacks all.
 func (s *sender) ask(b *batch) ([]piece, error) {
+	if s.r.session.Fresh && len(b.edits) == 0 {
+		return b.blobs, nil
+	}
 	req := api.DiffRequest{Session: s.r.session.Session, Part: b.part, Edits: b.edits}
 	names := api.EditNames(b.edits)
 	where := map[cas.Ref]int{} // ref → its first place in the request's names
@@ -295,16 +297,15 @@ func (s *sender) finish() (remainder, error) {
 		s.group.Go(func() error { return s.send(last) })
 		return remainder{parts: s.parts, done: func() {}}, s.group.Wait()
 	}
-	if err := s.group.Wait(); err != nil {
-		return rest, err
-	}
 	rest.parts, rest.edits = s.parts, s.edits
-	if len(last.blobs) == 0 {
-		return rest, nil
+	var missing []piece
+	if len(last.blobs) > 0 {
+		s.group.Go(func() (err error) {
+			missing, err = s.ask(last)
+			return err
+		})
 	}
-	s.ctx = s.parent // the group's context ended with Wait
-	missing, err := s.ask(last)
-	if err != nil {
+	if err := s.group.Wait(); err != nil {
 		return rest, err
 	}
 	chunks, pages, done, err := s.load(missing)

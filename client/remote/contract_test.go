@@ -54,10 +54,22 @@ func serve(t testing.TB, handler http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
+// greet returns the hub at the URL once it has answered.
+func greet(ctx context.Context, url string, opts remote.Options) (*remote.Hub, error) {
+	h, err := remote.New(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = h.Info(ctx); err != nil {
+		h.Close()
+	}
+	return h, err
+}
+
 // dial returns the hub at the URL for the time of the test.
 func dial(t testing.TB, url string, opts remote.Options) *remote.Hub {
 	t.Helper()
-	h, err := remote.Dial(context.Background(), url, opts)
+	h, err := greet(context.Background(), url, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

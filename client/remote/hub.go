@@ -10,9 +10,17 @@ import (
 	"dfs/server/api"
 )
 
-// Info implements [api.Hub].
+// Info implements [api.Hub]. ErrVersion when the hub speaks another protocol.
 func (h *Hub) Info(ctx context.Context) (info api.Info, err error) {
-	return info, h.call(ctx, api.OpInfo, nil, nil, &info)
+	if err := h.call(ctx, api.OpInfo, nil, nil, &info); err != nil {
+		return info, err
+	}
+	if info.Protocol != api.ProtocolVersion {
+		return info, &api.Error{Code: api.ErrVersion.Code, Message: fmt.Sprintf("%s speaks protocol %d, this program %d",
+			h.base, info.Protocol, api.ProtocolVersion)}
+	}
+	h.limits.Store(&info.Limits)
+	return info, nil
 }
 
 // Volumes implements [api.Hub].
@@ -40,8 +48,11 @@ func (h *Hub) Start(ctx context.Context, req api.StartRequest) (answer api.Start
 	if err := checkText(req.Client, req.Command); err != nil {
 		return answer, err
 	}
-	err = h.call(ctx, api.OpStart, nil, req, &answer)
-	return answer, err
+	if err := h.call(ctx, api.OpStart, nil, req, &answer); err != nil {
+		return answer, err
+	}
+	h.limits.Store(&answer.Limits)
+	return answer, nil
 }
 
 // Diff implements [api.Hub].
@@ -60,9 +71,10 @@ func (h *Hub) Diff(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, er
 // Upload implements [api.Hub]. More than a request may hold goes in several.
 func (h *Hub) Upload(ctx context.Context, session api.SessionID, blobs []cas.Blob) error {
 	query := url.Values{"session": {session.String()}}
+	most := h.limits.Load().Body
 	for first := true; first || len(blobs) > 0; first = false {
 		n, size := 0, int64(4*api.HeaderSize)
-		for n < len(blobs) && (n == 0 || size+frameSize(blobs[n]) <= h.limits.Body) {
+		for n < len(blobs) && (n == 0 || size+frameSize(blobs[n]) <= most) {
 			size += frameSize(blobs[n])
 			n++
 		}

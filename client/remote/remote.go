@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dfs/cas"
@@ -39,17 +40,19 @@ const (
 type Hub struct {
 	base      string
 	opts      Options
-	limits    api.Limits
+	limits    atomic.Pointer[api.Limits] // the hub's, once it has told them
+	answered  atomic.Bool                // the hub has answered something
 	counts    traffic
 	transport *http.Transport
 }
 
 var _ api.Hub = (*Hub)(nil)
 
-// Dial returns the hub at the URL, after it has answered: http or https, a host,
-// and the path under which the hub's routes are, if any. ErrUnreachable when it
-// does not answer within Options.First, api.ErrVersion when it speaks another protocol.
-func Dial(ctx context.Context, baseURL string, opts Options) (*Hub, error) {
+// New returns the hub at the URL: http or https, a host, and the path under which the
+// hub's routes are, if any. It is not asked anything yet. The first call gets
+// ErrUnreachable when nothing has answered within Options.First; Info and Start get
+// api.ErrVersion from a hub that speaks another protocol.
+func New(baseURL string, opts Options) (*Hub, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
@@ -66,29 +69,11 @@ func Dial(ctx context.Context, baseURL string, opts Options) (*Hub, error) {
 	if opts.Stall == 0 {
 		opts.Stall = defaultStall
 	}
-	h := &Hub{base: strings.TrimRight(u.String(), "/"), opts: opts, limits: api.DefaultLimits()}
+	h := &Hub{base: strings.TrimRight(u.String(), "/"), opts: opts}
+	limits := api.DefaultLimits()
+	h.limits.Store(&limits)
 	h.transport = newTransport(&h.counts, opts.Stall, dialTimeout)
-	info, err := h.greet(ctx)
-	if err != nil {
-		h.Close()
-		return nil, err
-	}
-	h.limits = info.Limits
 	return h, nil
-}
-
-// greet makes the first contact.
-func (h *Hub) greet(ctx context.Context) (info api.Info, err error) {
-	err = h.retry(ctx, h.opts.First, time.Now(), func() (bool, error) {
-		ctx, cancel := context.WithTimeout(ctx, h.opts.First)
-		defer cancel()
-		return false, h.attempt(ctx, api.OpInfo, nil, nil, &info)
-	})
-	if err == nil && info.Protocol != api.ProtocolVersion {
-		err = &api.Error{Code: api.ErrVersion.Code, Message: fmt.Sprintf("%s speaks protocol %d, this program %d",
-			h.base, info.Protocol, api.ProtocolVersion)}
-	}
-	return info, err
 }
 
 // Close gives up the idle connections.
@@ -138,8 +123,9 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	// Signs of life of a hub that works on the answer are of no other use, but
 	// without a hook for them the transport bounds their number.
 	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil },
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { h.answered.Store(true); return nil },
 	}))
+	defer h.impatient(cancel).Stop()
 	route := op.Route()
 	target := h.base + route.Path
 	if len(query) > 0 {
@@ -153,9 +139,9 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	req.Header.Set("Accept", route.Gives[len(route.Gives)-1])
 	req.Header.Set("User-Agent", "dfs")
 	if p != nil {
-		if p.size > h.limits.Body {
+		if most := h.limits.Load().Body; p.size > most {
 			cancel()
-			return &api.Error{Code: api.ErrTooLarge.Code, Message: fmt.Sprintf("%v: a body of %d bytes is above %d", op, p.size, h.limits.Body)}
+			return &api.Error{Code: api.ErrTooLarge.Code, Message: fmt.Sprintf("%v: a body of %d bytes is above %d", op, p.size, most)}
 		}
 		p.attach(req)
 		defer p.wait()
@@ -166,11 +152,22 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	if err != nil {
 		return &transient{err: err}
 	}
+	h.answered.Store(true)
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return h.refusal(op, resp)
 	}
 	return read(resp)
+}
+
+// impatient returns a timer that calls cancel after Options.First unless the hub has
+// answered by then.
+func (h *Hub) impatient(cancel func()) *time.Timer {
+	return time.AfterFunc(h.opts.First, func() {
+		if !h.answered.Load() {
+			cancel()
+		}
+	})
 }
 
 // refusal returns the error that an answer other than 200 carries.

@@ -134,33 +134,33 @@ func TestDialUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := "http://" + ln.Addr().String()
-	_, err = remote.Dial(t.Context(), url, remote.Options{First: 300 * time.Millisecond}) // it is accepted, and never answered
+	_, err = greet(t.Context(), url, remote.Options{First: 300 * time.Millisecond}) // it is accepted, and never answered
 	if !errors.Is(err, remote.ErrUnreachable) || !strings.Contains(err.Error(), url) {
 		t.Errorf("silent: %v", err)
 	}
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = remote.Dial(t.Context(), url, remote.Options{First: 300 * time.Millisecond})
+	_, err = greet(t.Context(), url, remote.Options{First: 300 * time.Millisecond})
 	if !errors.Is(err, remote.ErrUnreachable) || !strings.Contains(err.Error(), url) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("closed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = remote.Dial(ctx, url, remote.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err = greet(ctx, url, remote.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
 
 func TestDialRefuses(t *testing.T) {
 	for _, url := range []string{"", "hub", "127.0.0.1:80", "ftp://h", "http://", "http://u:secret@h", "http://h?x", "http://h#x", ":"} {
-		if _, err := remote.Dial(t.Context(), url, remote.Options{}); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := greet(t.Context(), url, remote.Options{}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
 	d := newDouble()
 	d.info.Protocol = 2
-	if _, err := remote.Dial(t.Context(), serve(t, server.New(d, server.Options{})), remote.Options{}); !errors.Is(err, api.ErrVersion) {
+	if _, err := greet(t.Context(), serve(t, server.New(d, server.Options{})), remote.Options{}); !errors.Is(err, api.ErrVersion) {
 		t.Errorf("another protocol: %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestNoHub(t *testing.T) {
 		"a web page":   {func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("<html>")) }, "not as expected"},
 	} {
 		srv := httptest.NewServer(c.handler)
-		_, err := remote.Dial(t.Context(), srv.URL, remote.Options{First: time.Minute})
+		_, err := greet(t.Context(), srv.URL, remote.Options{First: time.Minute})
 		srv.Close()
 		if err == nil || errors.Is(err, remote.ErrUnreachable) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
@@ -252,7 +252,7 @@ func TestPatienceEnds(t *testing.T) {
 	}
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := remote.Dial(short, url, remote.Options{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := greet(short, url, remote.Options{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ends while it waits: %v", err)
 	}
 }

@@ -36,11 +36,16 @@ const (
 )
 
 // persist calls try until it succeeds, fails for good, or nothing has moved for
-// the time of Options.Patience. Every call of the protocol may be repeated. An
+// the time of Options.Patience, or of Options.First before the first answer of all. Every call of the protocol may be repeated. An
 // attempt has moved something when it says so, or when it lasted that long,
 // since one in which no byte moves ends sooner. Being told to wait is not held
 // against the hub.
 func (h *Hub) persist(ctx context.Context, try func() (moved bool, err error)) error {
+	if !h.answered.Load() {
+		if err := h.retry(ctx, h.opts.First, time.Now(), try); !h.answered.Load() || !errors.Is(err, ErrUnreachable) {
+			return err
+		}
+	}
 	return h.retry(ctx, h.opts.Patience, time.Time{}, func() (bool, error) {
 		began := time.Now()
 		moved, err := try()

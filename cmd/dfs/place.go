@@ -78,7 +78,7 @@ type dialer struct {
 // dial is the client's Config.Dial.
 func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error) {
 	if strings.Contains(location, "://") {
-		h, err := remote.Dial(ctx, location, remote.Options{})
+		h, err := remote.New(location, remote.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,8 @@ type Hub interface {
 
 	// Start opens the session of (replica, volume), or resumes the one that is
 	// open: its staged parts are kept when Run is the one that staged them and
-	// dropped when it is another. ErrNotFound for an unknown volume.
+	// dropped when it is another. ErrNotFound for an unknown volume, unless the request
+	// says to make it: then errors are also those of CreateVolume.
 	Start(ctx context.Context, req StartRequest) (StartAnswer, error)
 
 	// Diff stages part req.Part of the session's edits and answers which blobs
@@ -146,6 +147,11 @@ type StartRequest struct {
 	Command  string       `json:"command"` // push, pull, sync
 	Seen     cas.ID       `json:"seen"`    // the replica's newest known snapshot, zero when none
 	SeenSeq  uint64       `json:"seen_seq"`
+
+	// Create is the name under which the volume is made when it is not there, if this is
+	// the hub with the ID Hub; empty: it is not made.
+	Create string       `json:"create,omitempty"`
+	Hub    cas.VolumeID `json:"hub,omitzero"`
 }
 
 // StartAnswer tells where the session stands.
@@ -156,6 +162,7 @@ type StartAnswer struct {
 	Head    Head         `json:"head"`
 	SeenOK  bool         `json:"seen_ok"` // the volume has the Seen snapshot under SeenSeq (true when Seen is zero)
 	Staged  int          `json:"staged"`  // parts that are staged already
+	Fresh   bool         `json:"fresh"`   // the hub has no blobs yet that the volume could use: to ask about any is of no use
 	Profile uint8        `json:"profile"` // the chunking profile to use
 	Limits  Limits       `json:"limits"`
 }

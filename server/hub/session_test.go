@@ -371,3 +371,27 @@ func TestDiff(t *testing.T) {
 	_, err = h.Diff(t.Context(), api.DiffRequest{Session: s.Session, Ask: []cas.Ref{{Kind: cas.Snapshot, ID: s.Head.Snapshot}}})
 	wantError(t, err, api.ErrInvalid)
 }
+
+// TestFresh: only the first session of a hub's first volume has nothing to ask about.
+func TestFresh(t *testing.T) {
+	h := open(t, t.TempDir(), Options{})
+	start := func(req api.StartRequest) bool {
+		t.Helper()
+		req.Protocol, req.Hub = api.ProtocolVersion, h.id
+		answer, err := h.Start(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Fresh
+	}
+	first := api.StartRequest{Replica: randomID(), Run: randomID(), Volume: randomID(), Create: "first"}
+	if !start(first) {
+		t.Error("the first session of an empty hub is not fresh")
+	}
+	if start(first) {
+		t.Error("a session that was there is fresh")
+	}
+	if start(api.StartRequest{Replica: randomID(), Run: randomID(), Volume: randomID(), Create: "second"}) {
+		t.Error("the second volume's session is fresh: the first may have blobs")
+	}
+}

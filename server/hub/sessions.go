@@ -182,7 +182,7 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err := checkStart(req); err != nil {
 		return api.StartAnswer{}, err
 	}
-	v, err := h.volume(req.Volume)
+	v, fresh, err := h.startVolume(ctx, req)
 	if err != nil {
 		return api.StartAnswer{}, err
 	}
@@ -208,8 +208,24 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	info := s.info()
 	return api.StartAnswer{
 		HubID: h.id, Session: s.id, State: info.State, Head: h.headOf(v), SeenOK: seenOK,
-		Staged: s.staged(), Profile: chunker.Profile1, Limits: api.DefaultLimits(),
+		Staged: s.staged(), Fresh: fresh, Profile: chunker.Profile1, Limits: api.DefaultLimits(),
 	}, nil
+}
+
+// startVolume returns the volume of a start, which it makes where the request says so.
+// Fresh means that it is the first on this hub.
+func (h *Hub) startVolume(ctx context.Context, req *api.StartRequest) (v *volume, fresh bool, err error) {
+	v, err = h.volume(req.Volume)
+	if err == nil || req.Create == "" || req.Hub != h.id {
+		return v, false, err
+	}
+	if _, err := h.createVolume(ctx, req.Create, req.Volume); err != nil {
+		return nil, false, err
+	}
+	v, err = h.volume(req.Volume)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return v, len(h.volumes) == 1, err
 }
 
 func checkStart(req *api.StartRequest) error {

@@ -27,6 +27,7 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 	}{
 		{"info", testInfo},
 		{"volumes", testVolumes},
+		{"start makes the volume", testStartCreates},
 		{"not found", testNotFound},
 		{"version", testVersion},
 		{"push", testPush},

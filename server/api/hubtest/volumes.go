@@ -52,6 +52,31 @@ func testVolumes(t *testing.T, f *fixture) {
 	equal(t, "no volume", len(none), 0)
 }
 
+// testStartCreates has a session make its volume, on the hub that is named and on no other.
+func testStartCreates(t *testing.T, f *fixture) {
+	info, err := f.Info(f.ctx)
+	must(t, err)
+	req := api.StartRequest{Protocol: api.ProtocolVersion, Replica: random(), Run: random(), Volume: random(), Command: "push", Create: "new", Hub: random()}
+	_, err = f.Start(f.ctx, req)
+	want(t, err, api.ErrNotFound)
+	none, err := f.Volumes(f.ctx, "new")
+	must(t, err)
+	equal(t, "volumes made on another hub", len(none), 0)
+	req.Hub = info.HubID
+	answer, err := f.Start(f.ctx, req)
+	must(t, err)
+	made, err := f.Volumes(f.ctx, "new")
+	must(t, err)
+	equal(t, "the volume", made, []api.Volume{{ID: req.Volume, Name: "new", Head: answer.Head}})
+	equal(t, "a hub with another volume is fresh", answer.Fresh, false)
+	again, err := f.Start(f.ctx, req)
+	must(t, err)
+	equal(t, "start again", again, answer)
+	req.Volume = random()
+	_, err = f.Start(f.ctx, req)
+	want(t, err, api.ErrExists)
+}
+
 func testNotFound(t *testing.T, f *fixture) {
 	absent, keep := random(), func(cas.Blob) error { return nil }
 	_, err := f.Start(f.ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: random(), Run: random(), Volume: absent, Command: "pull"})
