@@ -44,7 +44,7 @@ type hasher struct {
 // bigJob is the file that is being cut on all workers.
 type bigJob struct {
 	ctx   context.Context
-	known map[cas.ID]struct{}
+	was   *former
 	slabs slabWriter
 }
 
@@ -70,9 +70,9 @@ func (h *hasher) worker() *worker {
 func (w *worker) close() { w.slabs.close() }
 
 // read reads the file of e. What changes meanwhile is read again, with the entry it
-// has then; worktree.ErrChanged when it does not come to rest. Chunks for which known
-// holds are not handed out.
-func (w *worker) read(ctx context.Context, e worktree.Entry, known map[cas.ID]struct{}) (c content, err error) {
+// has then; worktree.ErrChanged when it does not come to rest. Chunks
+// that was had are not handed out.
+func (w *worker) read(ctx context.Context, e worktree.Entry, was *former) (c content, err error) {
 	for range attempts {
 		if err = ctx.Err(); err != nil {
 			return content{}, err
@@ -80,7 +80,7 @@ func (w *worker) read(ctx context.Context, e worktree.Entry, known map[cas.ID]st
 		if err = w.h.r.clock.settle(e); err != nil {
 			return content{}, err
 		}
-		c, err = w.readOnce(ctx, e, known)
+		c, err = w.readOnce(ctx, e, was)
 		if !errors.Is(err, worktree.ErrChanged) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return c, err
 		}
@@ -96,7 +96,7 @@ func (w *worker) read(ctx context.Context, e worktree.Entry, known map[cas.ID]st
 	return content{}, fmt.Errorf("%w while it was read, %d times", worktree.ErrChanged, attempts)
 }
 
-func (w *worker) readOnce(ctx context.Context, e worktree.Entry, known map[cas.ID]struct{}) (content, error) {
+func (w *worker) readOnce(ctx context.Context, e worktree.Entry, was *former) (content, error) {
 	f, err := w.h.r.root.OpenFile(e)
 	if err != nil {
 		return content{}, err
@@ -111,9 +111,9 @@ func (w *worker) readOnce(ctx context.Context, e worktree.Entry, known map[cas.I
 	switch {
 	case e.Size == 0:
 	case e.Size >= parallelFrom:
-		err = w.h.readBig(ctx, f, e, known, add)
+		err = w.h.readBig(ctx, f, e, was, add)
 	default:
-		err = w.readSerial(ctx, f, e, known, add)
+		err = w.readSerial(ctx, f, e, was, add)
 	}
 	if err != nil {
 		return content{}, err
@@ -126,7 +126,7 @@ func (w *worker) readOnce(ctx context.Context, e worktree.Entry, known map[cas.I
 }
 
 // readSerial cuts a file into the worker's slabs, without another copy.
-func (w *worker) readSerial(ctx context.Context, f *worktree.File, e worktree.Entry, known map[cas.ID]struct{}, add func(manifest.Run) error) error {
+func (w *worker) readSerial(ctx context.Context, f *worktree.File, e worktree.Entry, was *former, add func(manifest.Run) error) error {
 	left := e.Size
 	w.cut.Reset(io.LimitReader(f, int64(e.Size)))
 	for left > 0 {
@@ -143,7 +143,7 @@ func (w *worker) readSerial(ctx context.Context, f *worktree.File, e worktree.En
 		}
 		left -= uint64(len(data))
 		piece, slab := w.slabs.take(len(data))
-		run, err := w.h.chunk(piece, slab, known)
+		run, err := w.h.chunk(piece, slab, was)
 		if err != nil {
 			return err
 		}
@@ -155,16 +155,21 @@ func (w *worker) readSerial(ctx context.Context, f *worktree.File, e worktree.En
 }
 
 // chunk seals a chunk that lies in a slab and hands it out.
-func (h *hasher) chunk(data []byte, slab *slab, known map[cas.ID]struct{}) (manifest.Run, error) {
+func (h *hasher) chunk(data []byte, slab *slab, was *former) (manifest.Run, error) {
 	p := sealed(cas.Chunk, data, slab)
-	h.r.meter.bytesHashed.Add(int64(len(data)))
-	h.r.meter.tick()
+	h.count(int64(len(data)))
 	run := manifest.Run{ID: p.ref.ID, Size: uint32(len(data)), Count: 1}
-	if _, ok := known[p.ref.ID]; ok {
+	if was.has(p.ref.ID) {
 		slab.release()
 		return run, nil
 	}
 	return run, h.hand(p)
+}
+
+// count counts bytes that were hashed.
+func (h *hasher) count(bytes int64) {
+	h.r.meter.bytesHashed.Add(bytes)
+	h.r.meter.tick()
 }
 
 // page hands out a page of a file's chunk list.
@@ -181,10 +186,10 @@ func (h *hasher) hand(p piece) error {
 }
 
 // readBig cuts a file on all workers, without reading its large holes.
-func (h *hasher) readBig(ctx context.Context, f *worktree.File, e worktree.Entry, known map[cas.ID]struct{}, add func(manifest.Run) error) error {
+func (h *hasher) readBig(ctx context.Context, f *worktree.File, e worktree.Entry, was *former, add func(manifest.Run) error) error {
 	h.big.Lock()
 	defer h.big.Unlock()
-	h.job.ctx, h.job.known, h.job.slabs.pool = ctx, known, h.slabs
+	h.job.ctx, h.job.was, h.job.slabs.pool = ctx, was, h.slabs
 	defer h.job.slabs.close()
 	span := chunker.Span{R: f, Size: int64(e.Size)}
 	for span.From < span.Size {
@@ -201,11 +206,20 @@ func (h *hasher) readBig(ctx context.Context, f *worktree.File, e worktree.Entry
 		if span.To = to; span.From == span.Size {
 			break
 		}
-		if span.From, err = h.cut.Cut(ctx, span, add); err != nil {
+		if span.From, err = h.cutSpan(ctx, span, was, add); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cutSpan cuts a span, with the help of what the file was. It returns where the last chunk ends.
+func (h *hasher) cutSpan(ctx context.Context, span chunker.Span, was *former, add func(manifest.Run) error) (int64, error) {
+	if was == nil {
+		return h.cut.Cut(ctx, span, add)
+	}
+	u := reuse{h: h, was: was, span: span, add: add, step: reuseStep}
+	return u.cut(ctx)
 }
 
 // nextData is f.NextData with small holes taken for data. What follows the last data is a hole.
@@ -235,7 +249,7 @@ func (h *hasher) bigChunk(_ int64, data []byte) (manifest.Run, error) {
 	if err != nil {
 		return manifest.Run{}, err
 	}
-	return h.chunk(own, slab, h.job.known)
+	return h.chunk(own, slab, h.job.was)
 }
 
 // resend hands out the chunks and pages of a file that the index knows, without reading it.

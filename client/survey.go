@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"dfs/cas"
 	"dfs/client/replica"
 	"dfs/client/worktree"
 	"dfs/manifest"
@@ -28,9 +27,9 @@ type found struct {
 	local        *manifest.Manifest // what the directory has; nil is absent
 	unknown      bool               // what the directory has could not be told, or is ignored
 	ignored      bool
-	err          error  // why not, when it is a file that could not be read
-	was          []byte // of a file that is read although it looks unchanged: the index's manifest
-	known        map[cas.ID]struct{}
+	err          error          // why not, when it is a file that could not be read
+	was          []byte         // of a file that is read although it looks unchanged: the index's manifest
+	reuse        bool           // of a file that is read: the hub has the chunks of old, or is to get none
 	resend       []manifest.Run // not read: the runs that the index has of it
 	old          worktree.Runs  // of a large file: what the index has of it, up to date or not
 	above        []gap          // directories of the hub above it that are none here, outermost first
@@ -252,10 +251,8 @@ func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (r
 		if clean {
 			f.was = bytes.Clone(rec.Value)
 		}
-		if s.assume && sameAsBase {
-			f.known, err = knownChunks(rec)
-		}
-		return true, err
+		f.reuse = s.assume && sameAsBase || s.hasher.out == nil
+		return true, nil
 	}
 	if f.local, err = manifest.Decode(rec.Value); err != nil {
 		return false, fmt.Errorf("index: %q: %w", p.path, err)
@@ -290,22 +287,6 @@ func contentRuns(rec *worktree.Record) ([]manifest.Run, error) {
 	return runs, nil
 }
 
-// knownChunks lists the chunks of a large file's former version, which need not be asked about.
-func knownChunks(rec *worktree.Record) (map[cas.ID]struct{}, error) {
-	if rec.Runs.Empty() {
-		return nil, nil
-	}
-	runs, err := contentRuns(rec)
-	if err != nil || len(runs) > maxKnown {
-		return nil, err
-	}
-	known := make(map[cas.ID]struct{}, len(runs))
-	for _, run := range runs {
-		known[run.ID] = struct{}{}
-	}
-	return known, nil
-}
-
 // unchanged reports whether the directory has what the base has. A directory's
 // mtime is looked at later.
 func (s *survey) unchanged(p *spot, f *found) (bool, error) {
@@ -335,8 +316,11 @@ func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 		}
 		return nil
 	}
-	c, err := w.read(ctx, *f.entry, f.known)
-	f.known = nil
+	was, err := f.former()
+	if err != nil {
+		return err
+	}
+	c, err := w.read(ctx, *f.entry, was)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
