@@ -5,6 +5,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 FUZZTIME    = 30s
 SOAK        = 20
+BENCHTIME   = 1s
 WORKLOADS   = 1k-1gib,small-100k,big-edits,one-of-many,killed-push,versions-space,crash-open
 
 .PHONY: demo build test race check fuzz soak bench microbench peers cover fmt vet lint tidy vuln cross clean
@@ -54,8 +55,8 @@ soak: ## 60 power cuts, 20 kills during 1 GiB, all faults and kills, 200 rounds 
 bench: build ## dfs beside the tools that are installed (make peers), into bin/bench; WORKLOADS=…
 	bin/dfs bench --workload $(WORKLOADS) --peer rsync,rsync-nosync,rsync-daemon,restic,restic-rest,borg,kopia,rclone,unison --out bin/bench
 
-microbench: ## the hot functions alone
-	go test -run='^$$' -bench=. -benchmem ./...
+microbench: ## the hot functions alone, BENCHTIME long each
+	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
 peers: ## install the tools that bench compares with: what Debian has; rest-server and kopia count when they are on PATH
 	@command -v apt-get >/dev/null || { echo "peers: no apt-get here; put rsync, restic, borg, rclone and unison on PATH yourself"; exit 1; }
