@@ -3,6 +3,7 @@ package merkle
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -207,4 +208,96 @@ func BenchmarkCompare(b *testing.B) {
 	for b.Loop() {
 		Compare(x, y)
 	}
+}
+
+// benchNodes are the nodes of a level of a tree of 10,000 entries.
+func benchNodes(b *testing.B, level byte) (nodes [][]byte, size, entries int) {
+	var dec decoder
+	put := func(blob cas.Blob) error {
+		if blob.Plain()[1] != level {
+			return nil
+		}
+		nodes = append(nodes, bytes.Clone(blob.Plain()))
+		size += blob.Size()
+		n, _, err := dec.check(blob.Plain())
+		entries += n
+		return err
+	}
+	if _, err := Build(seq(benchEntries(10_000, shapes[0].path)), put); err != nil {
+		b.Fatal(err)
+	}
+	return nodes, size, entries
+}
+
+func eachLevel(b *testing.B, run func(b *testing.B, nodes [][]byte) (entries int)) {
+	for level, name := range []string{"leaf", "inner"} {
+		b.Run(name, func(b *testing.B) {
+			nodes, size, entries := benchNodes(b, byte(level))
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.ResetTimer()
+			if got := run(b, nodes); got != entries {
+				b.Fatalf("%d entries, not %d", got, entries)
+			}
+			perEntry(b, entries)
+		})
+	}
+}
+
+// BenchmarkCheckNode verifies the form of nodes that come from a hub.
+func BenchmarkCheckNode(b *testing.B) {
+	eachLevel(b, func(b *testing.B, nodes [][]byte) (entries int) {
+		var dec decoder
+		for b.Loop() {
+			entries = 0
+			for _, data := range nodes {
+				n, _, err := dec.check(data)
+				if err != nil {
+					b.Fatal(err)
+				}
+				entries += n
+			}
+		}
+		return entries
+	})
+}
+
+// BenchmarkDecodeNode reads the entries of nodes that were verified.
+func BenchmarkDecodeNode(b *testing.B) {
+	eachLevel(b, func(b *testing.B, nodes [][]byte) (entries int) {
+		var dec decoder
+		for b.Loop() {
+			entries = 0
+			for _, data := range nodes {
+				for dec.reset(data, ""); dec.next(); {
+					entries++
+				}
+			}
+		}
+		return entries
+	})
+}
+
+// BenchmarkEncodeNode writes leaves alone: Build without hashing and without levels above.
+func BenchmarkEncodeNode(b *testing.B) {
+	entries := benchEntries(100, shapes[0].path)
+	keys := make([][]byte, len(entries))
+	for i, e := range entries {
+		keys[i] = []byte(e.Path)
+	}
+	var lv level
+	b.ReportAllocs()
+	for b.Loop() {
+		lv.n, lv.key = 0, lv.key[:0]
+		for i, e := range entries {
+			lv.begin(0)
+			if err := lv.addKey(keys[i]); err != nil {
+				b.Fatal(err)
+			}
+			lv.buf = append(binary.AppendUvarint(lv.buf, uint64(len(e.Value))), e.Value...)
+			lv.n++
+		}
+	}
+	b.SetBytes(int64(len(lv.buf)))
+	perEntry(b, len(entries))
 }
