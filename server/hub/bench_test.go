@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -64,6 +65,7 @@ func BenchmarkFirstPush(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			h := open(b, b.TempDir(), Options{})
 			list, blobs := benchEdits(n)
+			b.ReportAllocs()
 			for b.Loop() {
 				b.StopTimer()
 				req := stageAll(b, h, newBenchVolume(b, h), list, blobs)
@@ -80,13 +82,9 @@ func BenchmarkFirstPush(b *testing.B) {
 // BenchmarkOneEdit is a whole push of one new file, from Start to the answer of Commit, to a head of 100,000 files.
 func BenchmarkOneEdit(b *testing.B) {
 	ctx := context.Background()
-	h := open(b, b.TempDir(), Options{})
-	v := newBenchVolume(b, h)
-	list, blobs := benchEdits(100_000)
-	if _, err := h.Commit(ctx, stageAll(b, h, v, list, blobs)); err != nil {
-		b.Fatal(err)
-	}
+	h, v, _ := headOf100k(b)
 	c := newClient(h, v)
+	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		s, err := c.start(ctx, randomID())
 		if err != nil {
@@ -98,4 +96,133 @@ func BenchmarkOneEdit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// headOf100k returns a hub with a volume whose head has 100,000 files, and how it was made.
+func headOf100k(b *testing.B) (h *Hub, v cas.VolumeID, list []api.Edit) {
+	b.Helper()
+	h = open(b, b.TempDir(), Options{})
+	v = newBenchVolume(b, h)
+	list, blobs := benchEdits(100_000)
+	if _, err := h.Commit(context.Background(), stageAll(b, h, v, list, blobs)); err != nil {
+		b.Fatal(err)
+	}
+	return h, v, list
+}
+
+const diffPart = 8192
+
+// BenchmarkDiff is one part of 8192 edits of a session, staged again and again: files that
+// the hub has none of, and files that its head has already.
+func BenchmarkDiff(b *testing.B) {
+	ctx := context.Background()
+	h, v, known := headOf100k(b)
+	fresh := make([]api.Edit, diffPart)
+	for i := range fresh {
+		m, _ := file(fmt.Sprint("fresh ", i))
+		fresh[i] = api.Edit{Path: fmt.Sprintf("fresh/file%05d", i), New: m}
+	}
+	for _, c := range []struct {
+		name  string
+		edits []api.Edit
+	}{{"fresh", fresh}, {"known", known[:diffPart]}} {
+		b.Run(c.name, func(b *testing.B) {
+			s, err := newClient(h, v).start(ctx, randomID())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := h.Diff(ctx, api.DiffRequest{Session: s.Session, Edits: c.edits}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/diffPart, "ns/edit")
+		})
+	}
+}
+
+// BenchmarkDecide decides edits of all files of a head, and of one in a hundred.
+func BenchmarkDecide(b *testing.B) {
+	ctx := context.Background()
+	h, v, list := headOf100k(b)
+	vol, err := h.volume(v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	root := h.headOf(vol).Root
+	for _, every := range []int{1, 100} {
+		var edits []api.Edit
+		for i := 0; i < len(list); i += every {
+			m := *list[i].New
+			m.Mode = 0o700
+			edits = append(edits, api.Edit{Path: list[i].Path, Base: list[i].New.Hash(), New: &m})
+		}
+		b.Run(fmt.Sprint("every=", every), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d := newDecider(ctx, h.nodes(v), root, nil)
+				for _, e := range edits {
+					if err := d.add(e); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := d.finish(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(edits)), "ns/edit")
+		})
+	}
+}
+
+// BenchmarkChanges lists all of a head of 100,000 files, as a first pull asks for it.
+func BenchmarkChanges(b *testing.B) {
+	ctx := context.Background()
+	h, v, list := headOf100k(b)
+	head, err := h.Snapshot(ctx, v, cas.ID{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for _, err := range h.Changes(ctx, api.ChangesRequest{Volume: v, To: head.ID}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != len(list) {
+			b.Fatalf("%d changes of %d", n, len(list))
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(list)), "ns/change")
+}
+
+// BenchmarkUpload stores batches of 8 MiB of small files' chunks that are new, without the hashing.
+func BenchmarkUpload(b *testing.B) {
+	ctx := context.Background()
+	h := open(b, b.TempDir(), Options{})
+	s, err := newClient(h, newBenchVolume(b, h)).start(ctx, randomID())
+	if err != nil {
+		b.Fatal(err)
+	}
+	const size, count = 3 << 10, 8 << 20 / (3 << 10)
+	filler := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	b.SetBytes(size * count)
+	b.ReportAllocs()
+	for n := 0; b.Loop(); {
+		b.StopTimer()
+		blobs := make([]cas.Blob, count)
+		for i := range blobs {
+			blobs[i] = cas.Seal(cas.Chunk, fmt.Appendf(nil, "%016d%s", n, filler[16:]))
+			n++
+		}
+		b.StartTimer()
+		if err := h.Upload(ctx, s.Session, blobs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/count, "ns/blob")
 }
