@@ -12,30 +12,82 @@ import (
 	"dfs/manifest"
 )
 
-// BenchmarkScan scans 100,000 files in 5,000 directories; its figures are of one entry.
-func BenchmarkScan(b *testing.B) {
+const (
+	scanDirs = 5000
+	scanLen  = 20 // files in each
+	scanned  = scanDirs*scanLen + scanDirs + scanDirs/100
+)
+
+// scanTree makes 100,000 empty files in 5,000 directories.
+func scanTree(b *testing.B) *Root {
+	b.Helper()
 	dir := memoryDirIn(b, os.Getenv("DFS_BENCH_DIR"))
 	r := openTest(b, dir)
-	for d := range 5000 {
+	for d := range scanDirs {
 		sub := filepath.Join(dir, fmt.Sprint("dir", d/100), fmt.Sprint("dir", d%100))
 		must(b, os.MkdirAll(sub, 0o777))
-		for f := range 20 {
+		for f := range scanLen {
 			must(b, os.WriteFile(filepath.Join(sub, fmt.Sprint("some file ", f)), nil, 0o666))
 		}
 	}
+	return r
+}
+
+// per reports the time of each of n items that every round of a benchmark has.
+func per(b *testing.B, n int, what string) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/"+what)
+}
+
+// BenchmarkScan scans 100,000 files.
+func BenchmarkScan(b *testing.B) {
+	r := scanTree(b)
 	for _, jobs := range []int{1, 2, 4} {
 		b.Run(fmt.Sprint("jobs=", jobs), func(b *testing.B) {
 			b.ReportAllocs()
-			for n := 0; n < b.N; {
+			for b.Loop() {
+				n := 0
 				for _, err := range r.Scan(b.Context(), ScanOptions{Jobs: jobs}) {
 					must(b, err)
-					if n++; n >= b.N {
-						break
-					}
+					n++
+				}
+				if n != scanned {
+					b.Fatalf("%d entries, not %d", n, scanned)
 				}
 			}
+			per(b, scanned, "entry")
 		})
 	}
+}
+
+// BenchmarkScanUnchanged scans 100,000 files and finds each in the index as it is on disk.
+func BenchmarkScanUnchanged(b *testing.B) {
+	r := scanTree(b)
+	ix := openIndex(b, memoryDir(b))
+	value := []byte(strings.Repeat("v", 60))
+	for e, err := range r.Scan(b.Context(), ScanOptions{}) {
+		must(b, err)
+		if e.Kind == manifest.File {
+			must(b, ix.Add(NewRecord(e, manifest.Time{Sec: 1 << 40}, value)))
+		}
+	}
+	mergeNow(b, ix)
+	b.ReportAllocs()
+	for b.Loop() {
+		c, clean := ix.Cursor(), 0
+		for e, err := range r.Scan(b.Context(), ScanOptions{}) {
+			must(b, err)
+			if e.Kind != manifest.File {
+				continue
+			}
+			if rec, ok := c.Find(e.Path); ok && rec.Clean(e) {
+				clean++
+			}
+		}
+		if clean != scanDirs*scanLen {
+			b.Fatalf("%d files unchanged", clean)
+		}
+	}
+	per(b, scanDirs*scanLen, "file")
 }
 
 // memoryDirIn is a temporary directory in a given place, else in memory.
@@ -58,7 +110,7 @@ func benchRecord(i int) Record {
 	}
 }
 
-// Figures of the index's benchmarks are of one record.
+// BenchmarkIndexAdd is of one record.
 func BenchmarkIndexAdd(b *testing.B) {
 	ix := openIndex(b, memoryDir(b))
 	rec := benchRecord(1)
@@ -68,11 +120,13 @@ func BenchmarkIndexAdd(b *testing.B) {
 	}
 }
 
-func filledIndex(b *testing.B, n int) (*Index, []string) {
+const indexed = 100_000
+
+func filledIndex(b *testing.B) (*Index, []string) {
 	b.Helper()
 	ix := openIndex(b, memoryDir(b))
-	paths := make([]string, n)
-	for i := range n {
+	paths := make([]string, indexed)
+	for i := range paths {
 		rec := benchRecord(i)
 		paths[i] = rec.Path
 		must(b, ix.Add(rec))
@@ -80,56 +134,103 @@ func filledIndex(b *testing.B, n int) (*Index, []string) {
 	return ix, paths
 }
 
-func BenchmarkIndexMerge(b *testing.B) {
-	ix, _ := filledIndex(b, b.N)
-	b.ReportAllocs()
-	b.ResetTimer()
+func mergeNow(b *testing.B, ix *Index) {
+	b.Helper()
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	must(b, ix.merge())
 }
 
+// BenchmarkIndexMerge merges a journal of 100,000 records, or of one, into the sorted file.
+func BenchmarkIndexMerge(b *testing.B) {
+	b.Run("journal=all", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			b.StopTimer()
+			ix, _ := filledIndex(b)
+			b.StartTimer()
+			mergeNow(b, ix)
+			b.StopTimer()
+			must(b, ix.Close())
+			b.StartTimer()
+		}
+		per(b, indexed, "record")
+	})
+	b.Run("journal=1", func(b *testing.B) {
+		ix, _ := filledIndex(b)
+		mergeNow(b, ix)
+		b.ReportAllocs()
+		for b.Loop() {
+			must(b, ix.Add(benchRecord(indexed/2)))
+			mergeNow(b, ix)
+		}
+		per(b, indexed, "record")
+	})
+}
+
+// BenchmarkIndexFind looks for all of 100,000 records.
 func BenchmarkIndexFind(b *testing.B) {
-	ix, paths := filledIndex(b, 100000)
-	ix.mu.Lock()
-	must(b, ix.merge())
-	ix.mu.Unlock()
+	ix, paths := filledIndex(b)
+	mergeNow(b, ix)
 	b.ReportAllocs()
-	for n := 0; n < b.N; {
+	for b.Loop() {
 		c := ix.Cursor()
 		for _, p := range paths {
 			if _, ok := c.Find(p); !ok {
 				b.Fatal(p)
 			}
-			if n++; n >= b.N {
-				break
-			}
 		}
 	}
+	per(b, indexed, "record")
 }
 
-// BenchmarkApply makes files of 3 KiB, 20 a directory; its figures are of one file.
+// BenchmarkIndexOpen opens an index with a journal of 100,000 records.
+func BenchmarkIndexOpen(b *testing.B) {
+	dir := memoryDir(b)
+	ix := openIndex(b, dir)
+	for i := range indexed {
+		must(b, ix.Add(benchRecord(i)))
+	}
+	must(b, ix.Close())
+	b.ReportAllocs()
+	for b.Loop() {
+		ix, err := OpenIndex(dir)
+		must(b, err)
+		must(b, ix.Close())
+	}
+	per(b, indexed, "record")
+}
+
+const appliedDirs, appliedFiles = 50, 1000
+
+// BenchmarkApply makes 1,000 files of 3 KiB, 20 a directory, from empty to durable.
 func BenchmarkApply(b *testing.B) {
 	dir := memoryDirIn(b, os.Getenv("DFS_BENCH_DIR"))
 	r := openTest(b, dir)
-	a := r.Apply()
 	data := make([]byte, 3<<10)
 	m := fileOf(string(data), 0o644, manifest.Time{Sec: 1700000000})
+	d := &manifest.Manifest{Kind: manifest.Directory, Mode: 0o755, Mtime: m.Mtime}
+	b.SetBytes(appliedFiles * int64(len(data)))
 	b.ReportAllocs()
-	for i := range b.N {
-		sub := fmt.Sprint("dir", i/20)
-		if i%20 == 0 {
-			must(b, a.Directory(sub, &manifest.Manifest{Kind: manifest.Directory, Mode: 0o755, Mtime: m.Mtime}, nil))
-		}
-		temp, err := a.File(fmt.Sprint(sub, "/file", i%20), m, nil)
-		must(b, err)
-		_, err = temp.WriteAt(data, 0)
-		must(b, err)
-		must(b, temp.Done())
-		if i%4000 == 3999 {
-			_, _, err := a.Flush(b.Context())
+	for round := 0; b.Loop(); round++ {
+		a := r.Apply()
+		top := fmt.Sprint("round", round)
+		must(b, a.Directory(top, d, nil))
+		for i := range appliedFiles {
+			sub := fmt.Sprint(top, "/dir", i/(appliedFiles/appliedDirs))
+			if i%(appliedFiles/appliedDirs) == 0 {
+				must(b, a.Directory(sub, d, nil))
+			}
+			temp, err := a.File(fmt.Sprint(sub, "/file", i), m, nil)
 			must(b, err)
+			_, err = temp.WriteAt(data, 0)
+			must(b, err)
+			must(b, temp.Done())
 		}
+		finish(b, a)
+		b.StopTimer()
+		must(b, os.RemoveAll(filepath.Join(dir, top)))
+		b.StartTimer()
 	}
-	finish(b, a)
+	per(b, appliedFiles, "file")
 }
