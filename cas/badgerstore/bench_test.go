@@ -52,31 +52,55 @@ func openBench(b *testing.B) *Store {
 	return s
 }
 
-// BenchmarkPut counts the Puts and one Barrier after them, not the hashing.
+// perBlob reports the time of each of n blobs that every round of a benchmark has.
+func perBlob(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/blob")
+}
+
+// BenchmarkPut is Puts of some 4 MiB of new blobs each, not the hashing, and one Barrier
+// after them all.
 func BenchmarkPut(b *testing.B) {
 	for _, size := range []int{200, 3 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s := openBench(b)
-			b.SetBytes(int64(size))
-			peak, n := 0.0, 0
-			for n < b.N {
+			count := len(batch(0, size))
+			b.SetBytes(int64(size * count))
+			b.ReportAllocs()
+			peak := 0.0
+			for n := 0; b.Loop(); n += count {
 				b.StopTimer()
 				blobs := batch(n, size)
-				blobs = blobs[:min(len(blobs), b.N-n)]
 				peak = max(peak, anonymous())
 				b.StartTimer()
 				if err := s.Put(b.Context(), castest.Volume(1), blobs); err != nil {
 					b.Fatal(err)
 				}
-				n += len(blobs)
 			}
+			b.StartTimer()
 			if err := s.Barrier(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			b.StopTimer()
+			perBlob(b, count)
 			b.ReportMetric(peak, "peak-anon-MiB")
 		})
 	}
+}
+
+// BenchmarkPutAgain is Puts of blobs that the store has.
+func BenchmarkPutAgain(b *testing.B) {
+	s := openBench(b)
+	blobs := batch(0, 3<<10)
+	if err := s.Put(b.Context(), castest.Volume(1), blobs); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Put(b.Context(), castest.Volume(1), blobs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perBlob(b, len(blobs))
 }
 
 func fill(b *testing.B, s *Store, size, total int) []cas.Ref {
@@ -101,17 +125,17 @@ func BenchmarkMissing(b *testing.B) {
 	}{{"present", 0}, {"absent", 1}} {
 		b.Run(c.name, func(b *testing.B) {
 			ask := make([]cas.Ref, 1000)
-			n := 0
-			for n < b.N {
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n += len(ask) {
 				for i := range ask {
 					ask[i] = refs[(n+i)*7919%len(refs)]
 					ask[i].ID[31] ^= c.flip
 				}
-				if _, err := s.Missing(b.Context(), castest.Volume(1), cas.Everything(), ask[:min(1000, b.N-n)]); err != nil {
+				if _, err := s.Missing(b.Context(), castest.Volume(1), cas.Everything(), ask); err != nil {
 					b.Fatal(err)
 				}
-				n += len(ask)
 			}
+			perBlob(b, len(ask))
 		})
 	}
 }
@@ -121,17 +145,15 @@ func BenchmarkGet(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s := openBench(b)
 			refs := fill(b, s, size, 256<<20/size)
-			b.SetBytes(int64(size))
+			const count = 64
+			b.SetBytes(int64(size * count))
 			b.ReportAllocs()
-			b.ResetTimer()
-			for n := 0; n < b.N; {
-				ask := refs[n%len(refs):]
-				ask = ask[:min(len(ask), b.N-n)]
-				if err := s.Get(b.Context(), cas.Everything(), ask, func(cas.Blob) error { return nil }); err != nil {
+			for n := 0; b.Loop(); n = (n + count) % (len(refs) - count) {
+				if err := s.Get(b.Context(), cas.Everything(), refs[n:n+count], func(cas.Blob) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
-				n += len(ask)
 			}
+			perBlob(b, count)
 		})
 	}
 }
@@ -139,8 +161,11 @@ func BenchmarkGet(b *testing.B) {
 // BenchmarkBarrier is one small Put and its Barrier, as in a small push.
 func BenchmarkBarrier(b *testing.B) {
 	s := openBench(b)
-	for n := 0; b.Loop(); n++ {
-		if err := s.Put(b.Context(), castest.Volume(1), batch(n, 8<<10)[:1]); err != nil {
+	b.ReportAllocs()
+	for n := uint64(0); b.Loop(); n++ {
+		plain := make([]byte, 8<<10)
+		binary.BigEndian.PutUint64(plain, n)
+		if err := s.Put(b.Context(), castest.Volume(1), []cas.Blob{cas.Seal(cas.Chunk, plain)}); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.Barrier(b.Context()); err != nil {
