@@ -103,7 +103,11 @@ func (r *run) describe() error {
 	}
 	h := report.Header{
 		Type: "machine", Machine: m, Time: time.Now().UTC().Format(time.RFC3339), Seed: r.Seed, Command: r.Command,
-		Limits: map[string]float64{"read": limits.Read, "sha256": limits.SHA256, "rabin": limits.Rabin, "write_sync": limits.WriteSync, "loopback": limits.Loopback, "cores": float64(m.Cores)},
+		Limits: map[string]float64{
+			report.LimitCores: float64(m.Cores), report.LimitRead: limits.Read, report.LimitSHA256: limits.SHA256, report.LimitRabin: limits.Rabin,
+			report.LimitWriteSync: limits.WriteSync, report.LimitLoopback: limits.Loopback,
+			report.LimitOpen: limits.Open, report.LimitStat: limits.Stat, report.LimitCreate: limits.Create,
+		},
 	}
 	r.set.Headers = append(r.set.Headers, h)
 	return r.write(h)

@@ -17,13 +17,18 @@ import (
 	"dfs/cas/chunker"
 )
 
-// Limits is what a machine allows, in bytes a second.
+// Limits is what a machine allows: in bytes a second, and in files a second of files
+// of SmallBytes that are in the page cache.
 type Limits struct {
 	Read      float64 // a file that is in the page cache, in pieces of 1 MiB
 	SHA256    float64 // cas.Sum of pieces of 64 KiB, on one core
-	Rabin     float64 // cutting random bytes with a chunker.Chunker, on one core
+	Rabin     float64 // cutting random bytes with a chunker.Chunker, on one core; those that it skips count too
 	WriteSync float64 // a new file, written in pieces of 1 MiB, and its fsync
 	Loopback  float64 // TCP over 127.0.0.1, both ends in this process
+
+	Open   float64 // open, read to the end and close; a core's part when all work
+	Stat   float64 // list a directory and stat each entry; a core's part when all work
+	Create float64 // create, write, sync the file system every some thousand, rename; all cores together
 }
 
 // piece is how much is read, written and sent at once.
@@ -37,18 +42,35 @@ type probe struct {
 
 // Measure measures the limits, each as the median of three runs that take some
 // tenths of a second. Files are made in a new directory below dir, 1 GiB in
-// all, and removed at the end.
+// all, and removed at the end. The small files, some 100 MiB, are left there for
+// the caller to remove when all is measured: some file systems make files
+// slowly after many were removed.
 func Measure(ctx context.Context, dir string) (Limits, error) {
-	return measure(ctx, dir, 256<<20)
+	return measure(ctx, dir, 256<<20, 8000)
 }
 
-// measure is Measure with so many bytes in each run.
-func measure(ctx context.Context, dir string, size int64) (l Limits, err error) {
+// measure is Measure with so many bytes, or small files, in each run.
+func measure(ctx context.Context, dir string, size int64, files int) (Limits, error) {
 	tmp, err := os.MkdirTemp(dir, "limits-")
 	if err != nil {
 		return Limits{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	large := filepath.Join(tmp, "large")
+	if err := os.Mkdir(large, 0o700); err != nil {
+		return Limits{}, err
+	}
+	l, err := throughput(ctx, large, size)
+	if err = errors.Join(err, os.RemoveAll(large)); err == nil {
+		err = l.small(ctx, tmp, files)
+	}
+	if err != nil {
+		return Limits{}, err
+	}
+	return l, nil
+}
+
+// throughput measures the limits in bytes a second.
+func throughput(ctx context.Context, tmp string, size int64) (l Limits, err error) {
 	data := make([]byte, min(size, 16<<20))
 	rand.NewChaCha8([32]byte{1}).Read(data)
 	TouchMemory(4 * size)
@@ -74,7 +96,7 @@ func measure(ctx context.Context, dir string, size int64) (l Limits, err error) 
 	return l, nil
 }
 
-// median returns the median of three runs, in bytes a second.
+// median returns the median of three runs, in what they return a second.
 func median(ctx context.Context, run func(context.Context) (int64, error)) (float64, error) {
 	var rates []float64
 	for range 3 {

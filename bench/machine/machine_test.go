@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,10 +32,12 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestMeasure holds the limits to be measured, and to leave nothing behind.
+// TestMeasure holds the limits to be measured, and to leave nothing behind but the
+// small files, each in place and whole.
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	l, err := measure(t.Context(), dir, 5<<20)
+	const files = 50
+	l, err := measure(t.Context(), dir, 5<<20, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +49,42 @@ func TestMeasure(t *testing.T) {
 		}
 		t.Logf("%-14s %7.0f MiB/s", name, rate/(1<<20))
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
+	for name, rate := range map[string]float64{"open": l.Open, "stat": l.Stat, "create": l.Create} {
+		if !(rate > 0) {
+			t.Errorf("%s: %g files a second", name, rate)
+		}
+		t.Logf("%-14s %7.0f files/s", name, rate)
+	}
+	left := 0
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		left++
+		info, err := d.Info()
+		if err == nil && (info.Size() != SmallBytes || filepath.Ext(path) != "") {
+			t.Errorf("left %s of %d bytes", path, info.Size())
+		}
+		return err
+	})
+	if err != nil || left != 3*files {
+		t.Errorf("left %d small files, want those of three runs of %d: %v", left, files, err)
+	}
+}
+
+// TestSmallFails holds the probes to say so when a file is missing.
+func TestSmallFails(t *testing.T) {
+	f := folder{t.TempDir(), []string{"none"}}
+	for name, do := range map[string]func(folder) error{"read": folder.read, "rename": folder.rename} {
+		if err := parallel(t.Context(), []folder{f}, do); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	f.path += "-none"
+	for name, do := range map[string]func(folder) error{"stat": folder.stat, "write": folder.write} {
+		if err := parallel(t.Context(), []folder{f}, do); err == nil {
+			t.Errorf("%s in no directory: no error", name)
+		}
 	}
 }
 
@@ -55,10 +92,10 @@ func TestMeasureCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := t.TempDir()
-	if _, err := measure(ctx, dir, 5<<20); err == nil {
+	if _, err := measure(ctx, dir, 5<<20, 10); err == nil {
 		t.Error("measured nevertheless")
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
