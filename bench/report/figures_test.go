@@ -15,13 +15,17 @@ func TestLimit(t *testing.T) {
 		seconds      float64
 		formula      string
 	}{
-		{OpPush, 1000, 10, all, (1 + 1 + 2.5 + 10 + 2) / 2, "max((files/open + bytes/read + 0.25·bytes/rabin + 2·bytes/sha256 + bytes/loopback)/cores, bytes/write_sync)"},
+		{OpPush, 1000, 10, all, (1 + 1 + 10 + 2) / 2., "max((files/open + bytes/read + (bytes − 48 KiB·files)/rabin + 2·bytes/sha256 + bytes/loopback)/cores, bytes/write_sync)"},
+		{OpPush, 10*48*kib + 1000, 10, map[string]float64{LimitRabin: 100}, 10, "((bytes − 48 KiB·files)/rabin)/cores"},
 		{OpPush, 1000, 0, map[string]float64{LimitSHA256: 1000, LimitWriteSync: 100}, 10, "max((2·bytes/sha256)/cores, bytes/write_sync)"},
 		{OpPush, 1000, 0, map[string]float64{LimitSHA256: 1000}, 2, "(2·bytes/sha256)/cores"},
-		{OpPull, 1000, 100, all, 20 + 2.5, "max((bytes/read + 2·bytes/sha256 + bytes/loopback)/cores, files/create + bytes/write_sync)"},
+		{OpPull, 1000, 100, all, 20, "max((bytes/read + 2·bytes/sha256 + bytes/loopback)/cores, files/create + (bytes − 4 KiB·files)/write_sync)"},
+		{OpPull, 100*4*kib + 400, 100, map[string]float64{LimitCreate: 100, LimitWriteSync: 400}, 2, "files/create + (bytes − 4 KiB·files)/write_sync"},
 		{OpUpload, 1000, 0, map[string]float64{LimitWriteSync: 500}, 2, "bytes/write_sync"},
 		{OpStatus, 1000, 100, all, 1, "(files/stat)/cores"},
 		{OpUnchanged, 1 << 40, 100, all, 1, "(files/stat)/cores"},
+		{OpPushChurn, 1 << 40, 1000, all, (20 + 0.6) / 2, "(files/stat + 0.006·files/open)/cores"},
+		{OpPullChurn, 1 << 40, 1000, all, 1.2, "0.006·files/create"},
 		{OpPush, 1000, 10, nil, 0, ""},
 		{"dance", 1000, 10, all, 0, ""},
 	} {

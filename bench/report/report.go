@@ -30,6 +30,17 @@ import (
 // Baseline is the tool that the others are held against.
 const Baseline = "rsync"
 
+// The operations that have a least time ([Limit]). A record may be of any other, in words.
+const (
+	OpPush      = "push"       // the first push
+	OpUnchanged = "unchanged"  // a push with nothing changed
+	OpPushChurn = "push-churn" // a push after some files changed
+	OpStatus    = "status"
+	OpPull      = "pull"       // into an empty directory
+	OpPullChurn = "pull-churn" // into a former state
+	OpUpload    = "upload"     // blobs in parallel streams
+)
+
 // The types of lines.
 const (
 	TypeMachine = "machine"
