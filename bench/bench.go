@@ -45,6 +45,7 @@ type Options struct {
 	Link      link.Link // between dfs and its hub; peers with a daemon are measured over it too
 	Cold      bool      // drop the caches before each timed command
 	Touch     int64     // bytes of memory to be touched before each timed command
+	Memory    int64     // bytes that dfs and its hub together get, page cache included; 0: no bound
 	Command   string    // how the run was called, for the report
 	Records   io.Writer // JSON lines as they come; may be nil
 	Log       io.Writer // what is being done; may be nil
@@ -55,6 +56,8 @@ type run struct {
 	Options
 	ctx context.Context
 	set report.Set
+
+	group *memoryGroup // of dfs and its hub; nil: none
 }
 
 // Run measures, and returns what was measured also when it ends with an error.
@@ -64,6 +67,13 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 		return r.set, err
 	}
 	defer os.RemoveAll(o.Work) // only now: see the package comment
+	if o.Memory > 0 {
+		var err error
+		if r.group, err = newMemoryGroup(o.Memory); err != nil {
+			return r.set, err
+		}
+		defer r.group.close()
+	}
 	if err := r.describe(); err != nil {
 		return r.set, err
 	}
@@ -131,6 +141,9 @@ func (r *run) add(rec report.Record) error {
 	rec.Scale, rec.Link, rec.Cache = r.Scale, r.linkName(), "warm"
 	if r.Cold {
 		rec.Cache = "cold"
+	}
+	if r.group != nil && strings.HasPrefix(rec.Tool, "dfs") {
+		rec.Cache += ", " + r.group.String()
 	}
 	r.set.Records = append(r.set.Records, rec)
 	r.logf("  %-22s %-16s %8.3f s%s", rec.Operation, rec.Tool, rec.Wall, failure(rec.Failed))

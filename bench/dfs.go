@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -23,9 +24,16 @@ type hub struct {
 	proxy *link.Proxy
 }
 
-// startHub runs a hub on the repository at data.
-func (r *run) startHub(data string) (*hub, error) {
-	h := &hub{cmd: exec.CommandContext(r.ctx, r.Program, "serve", "--data", data, "--listen", "127.0.0.1:0")}
+// command returns the command line of dfs, in the control group if there is one, under
+// another command if one is given with its own arguments.
+func (r *run) command(under []string, args ...string) []string {
+	return slices.Concat(r.group.enter(), under, []string{r.Program}, args)
+}
+
+// startHub runs a hub on the repository at data, under a command if one is given.
+func (r *run) startHub(data string, under ...string) (*hub, error) {
+	argv := r.command(under, "serve", "--data", data, "--listen", "127.0.0.1:0")
+	h := &hub{cmd: exec.CommandContext(r.ctx, argv[0], argv[1:]...)}
 	h.cmd.Env = r.env()
 	stderr, err := h.cmd.StderrPipe()
 	if err != nil {
@@ -81,6 +89,8 @@ type dfsTool struct {
 	data string
 	from string
 	to   string
+
+	under, hubUnder []string // commands that dfs and its hub are run under; empty: none
 }
 
 func newDfs(r *run) *dfsTool {
@@ -94,7 +104,7 @@ func (d *dfsTool) begin() (err error) {
 	if err := errors.Join(fresh(d.data), fresh(d.r.state())); err != nil {
 		return err
 	}
-	d.hub, err = d.r.startHub(d.data)
+	d.hub, err = d.r.startHub(d.data, d.hubUnder...)
 	return err
 }
 
@@ -124,8 +134,7 @@ type summary struct {
 
 // call runs a command and fills in what it took.
 func (d *dfsTool) call(rec *report.Record, args ...string) error {
-	argv := append([]string{d.r.Program}, args...)
-	argv = append(argv, "--json", "--hub", d.hub.url)
+	argv := append(d.r.command(d.under, args...), "--json", "--hub", d.hub.url)
 	before, err := measure.Blocks(d.data)
 	if err != nil {
 		return err
@@ -140,7 +149,11 @@ func (d *dfsTool) call(rec *report.Record, args ...string) error {
 		return err
 	}
 	if use.Exit != 0 {
-		return fmt.Errorf("dfs %v exits with %d: %s", args, use.Exit, tail(append(use.Stdout, use.Stderr...)))
+		err := fmt.Errorf("dfs %v exits with %d: %s", args, use.Exit, tail(append(use.Stdout, use.Stderr...)))
+		if n := d.r.group.kills(); n > 0 {
+			err = fmt.Errorf("%v was not enough, and the kernel killed processes (%d): %w", d.r.group, n, err)
+		}
+		return err
 	}
 	usage(rec, use)
 	after, err := measure.Blocks(d.data)

@@ -107,7 +107,8 @@ func (r *run) killedPush() error {
 				return err
 			}
 		}
-		cmd := exec.CommandContext(r.ctx, r.Program, "push", d.from, "--volume", "v", "--hub", d.hub.url)
+		argv := r.command(nil, "push", d.from, "--volume", "v", "--hub", d.hub.url)
+		cmd := exec.CommandContext(r.ctx, argv[0], argv[1:]...)
 		cmd.Env = r.env()
 		if err := cmd.Start(); err != nil {
 			return err

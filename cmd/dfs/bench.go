@@ -26,9 +26,12 @@ which the tools take turns. What is measured goes to the terminal as a table, an
 a directory into it as JSON lines (results.json) and as a page (report.html).
 
 Workloads are 1k-1gib, 1k-1gib-half, small-100k, flat-1m, deep, big-10g, versions,
-duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space
+duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space,
 and crash-open. Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
 kopia, rclone and unison, as far as they are installed.
+
+With --memory dfs and its hub run in one control group of Linux with so much memory, page
+cache included; with --cold what they read of the source counts too. Other tools are not bounded.
 
 With --compare two files of results are held against each other: what got slower beyond the
 noise is named, and the exit code is 1.
@@ -50,7 +53,7 @@ type benchFlags struct {
 	rtt              time.Duration
 	rate             int64
 	cold             bool
-	touch            int64
+	touch, memory    int64
 	dir, out         string
 	compare          bool
 }
@@ -65,6 +68,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.Int64Var(&b.rate, "rate", 0, "and of so many `MBIT/S`")
 	fs.BoolVar(&b.cold, "cold", false, "drop the system's caches before each command (needs root)")
 	fs.Int64Var(&b.touch, "touch", 3<<10, "touch so many `MIB` of memory before each command")
+	fs.Int64Var(&b.memory, "memory", 0, "give dfs and its hub together `MIB` of memory, page cache included")
 	fs.StringVar(&b.dir, "dir", "", "work in `DIR` (default: the system's temporary directory)")
 	fs.StringVar(&b.out, "out", "", "write results.json and report.html into `DIR`")
 	fs.BoolVar(&b.compare, "compare", false, "compare two files of results")
@@ -80,7 +84,7 @@ func (a *app) bench() *cobra.Command {
 			return a.compareResults(args[0], args[1])
 		case flags.compare || len(args) > 0:
 			return 0, &client.UsageError{Message: "bench takes no arguments, and --compare two files"}
-		case flags.rounds < 1 || flags.scale <= 0 || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0:
+		case flags.rounds < 1 || flags.scale <= 0 || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0 || flags.memory < 0:
 			return 0, &client.UsageError{Message: "rounds and scale are above zero, and no flag is below"}
 		}
 		return exitDone, a.measure(ctx, &flags)
@@ -100,7 +104,7 @@ func (a *app) measure(ctx context.Context, flags *benchFlags) error {
 	defer os.RemoveAll(parent)
 	o := bench.Options{
 		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
-		Rounds: flags.rounds, Scale: flags.scale, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20,
+		Rounds: flags.rounds, Scale: flags.scale, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
 		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
 	}
 	if flags.out != "" {

@@ -1,0 +1,26 @@
+package bench
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// small returns a small run in a new directory.
+func small(t *testing.T) *run {
+	t.Helper()
+	r := &run{Options: Options{Work: t.TempDir(), Rounds: 1, Seed: 3}, ctx: t.Context()}
+	r.Scale = 0.1
+	return r
+}
+
+// smallOfDfs returns a small run that measures dfs as it is.
+func smallOfDfs(t *testing.T) *run {
+	t.Helper()
+	r := small(t)
+	r.Program = filepath.Join(t.TempDir(), "dfs")
+	if out, err := exec.Command("go", "build", "-o", r.Program, "dfs/cmd/dfs").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return r
+}
