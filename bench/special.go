@@ -21,6 +21,7 @@ func specials() map[string]func(*run) error {
 		"killed-push":    (*run).killedPush,
 		"versions-space": (*run).versionsSpace,
 		"crash-open":     (*run).crashOpen,
+		"syncs":          (*run).syncs,
 	}
 }
 

@@ -27,7 +27,7 @@ a directory into it as JSON lines (results.json) and as a page (report.html).
 
 Workloads are 1k-1gib, 1k-1gib-half, small-100k, flat-1m, deep, big-10g, versions,
 duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space,
-and crash-open. Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
+crash-open and syncs. Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
 kopia, rclone and unison, as far as they are installed.
 
 With --memory dfs and its hub run in one control group of Linux with so much memory, page
