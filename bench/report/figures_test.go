@@ -22,6 +22,7 @@ func TestLimit(t *testing.T) {
 		{OpPull, 1000, 100, all, 20, "max((bytes/read + 2·bytes/sha256 + bytes/loopback)/cores, files/create + (bytes − 4 KiB·files)/write_sync)"},
 		{OpPull, 100*4*kib + 400, 100, map[string]float64{LimitCreate: 100, LimitWriteSync: 400}, 2, "files/create + (bytes − 4 KiB·files)/write_sync"},
 		{OpUpload, 1000, 0, map[string]float64{LimitWriteSync: 500}, 2, "bytes/write_sync"},
+		{OpUpload + ", 8 streams", 1000, 0, map[string]float64{LimitWriteSync: 500}, 2, "bytes/write_sync"},
 		{OpStatus, 1000, 100, all, 1, "(files/stat)/cores"},
 		{OpUnchanged, 1 << 40, 100, all, 1, "(files/stat)/cores"},
 		{OpPushChurn, 1 << 40, 1000, all, (20 + 0.6) / 2, "(files/stat + 0.006·files/open)/cores"},
@@ -95,7 +96,8 @@ func TestNumbersForPeople(t *testing.T) {
 		duration(59.99): "60.0 s", duration(660): "11.0 min", duration(7200): "2.00 h",
 		size(0): dash, size(999): "999 B", size(1000): "0.98 KiB", size(3 * mib): "3.00 MiB", size(1023 * mib): "1.00 GiB", size(5 << 40): "5.00 TiB",
 		times(0): dash, times(0.777): "0.78×", times(0.999): "1.00×", times(12.34): "12.3×",
-		percent(0): dash, percent(0.004): "0.4 %", percent(0.456): "46 %", pair("1", dash): "1", pair("1", "2"): "1 + 2",
+		percent(0): dash, percent(0.004): "0.4 %", percent(0.456): "46 %",
+		both(0, 0): dash, both(1.079, 0.719): "1.08+0.72 s", both(0.0123, 0.0004): "12.3+0.40 ms", both(0, 90): "0.00+90.0 s",
 		plain(0.02): "20 ms", plain(100e-6): "100 µs", plain(0.5): "500 ms", plain(5): "5 s",
 	} {
 		if got != want {

@@ -52,21 +52,37 @@ func thousands(n int64) string {
 
 // duration writes seconds in the unit that suits them.
 func duration(s float64) string {
-	switch {
-	case s == 0:
+	if s == 0 {
 		return "0"
-	case s < 999.5e-9:
-		return figure(s*1e9, "ns")
-	case s < 999.5e-6:
-		return figure(s*1e6, "µs")
-	case s < 0.9995:
-		return figure(s*1e3, "ms")
-	case s < 599.5:
-		return figure(s, "s")
-	case s < 2*3600:
-		return figure(s/60, "min")
 	}
-	return figure(s/3600, "h")
+	each, unit := unitOf(s)
+	return figure(s/each, unit)
+}
+
+// unitOf returns the unit that suits so many seconds, and how many seconds it has.
+func unitOf(s float64) (seconds float64, unit string) {
+	switch {
+	case s < 999.5e-9:
+		return 1e-9, "ns"
+	case s < 999.5e-6:
+		return 1e-6, "µs"
+	case s < 0.9995:
+		return 1e-3, "ms"
+	case s < 599.5:
+		return 1, "s"
+	case s < 2*3600:
+		return 60, "min"
+	}
+	return 3600, "h"
+}
+
+// both writes two durations that belong together in one unit.
+func both(a, b float64) string {
+	if a == 0 && b == 0 {
+		return dash
+	}
+	each, unit := unitOf(max(a, b))
+	return strings.TrimSpace(figure(a/each, "")) + "+" + figure(b/each, unit)
 }
 
 // figure writes three significant digits, zeros at the end included, and the unit.
@@ -129,45 +145,27 @@ func percent(v float64) string {
 	return fmt.Sprintf("%.0f %%", v*100)
 }
 
-// pair writes a client's figure and a hub's, where there is one.
-func pair(client, hub string) string {
-	if hub == dash || hub == "0" {
-		return client
+// filesPerSecond writes the files of the work by the wall time.
+func (r row) filesPerSecond() string {
+	if r.wall <= 0 || r.files == 0 {
+		return dash
 	}
-	return client + " + " + hub
+	return number(float64(r.files) / r.wall)
 }
 
-// rate writes how fast a row is: in bytes where its files are large and their content
-// moves, else in files.
-func (r row) rate() string {
-	switch {
-	case r.wall <= 0 || r.bytes == 0 && r.files == 0:
+// mibPerSecond writes the bytes of the work by the wall time, but for operations that move
+// none or few.
+func (r row) mibPerSecond() string {
+	if r.wall <= 0 || r.bytes == 0 || looks(r.operation) {
 		return dash
-	case r.files == 0 || r.bytes/r.files >= 64*kib && !looks(r.operation):
-		return number(float64(r.bytes)/mib/r.wall) + " MiB/s"
 	}
-	return number(float64(r.files)/r.wall) + " files/s"
+	return number(float64(r.bytes) / mib / r.wall)
 }
 
 // looks reports whether an operation looks at its files and moves few or none.
 func looks(op string) bool {
 	return op == OpUnchanged || op == OpStatus || op == OpPushChurn || op == OpPullChurn
 }
-
-// memory writes the peaks of anonymous memory, or of resident where only that is known.
-func (r row) memory() string {
-	client, hub := size(r.anon), size(r.hubAnon)
-	if r.anon == 0 && r.rss > 0 {
-		client = size(r.rss) + "*"
-	}
-	if r.hubAnon == 0 && r.hubRSS > 0 {
-		hub = size(r.hubRSS) + "*"
-	}
-	return pair(client, hub)
-}
-
-// processor writes the seconds of processors.
-func (r row) processor() string { return pair(duration(r.cpu), duration(r.hubCPU)) }
 
 // between writes the least and the greatest wall time, or that there was one run.
 func (r row) between() string {

@@ -41,8 +41,10 @@ type term struct {
 // processor, which no disk can shorten, and the disk takes its time, which no core can.
 type bound struct{ cores, disk []term }
 
-// boundOf returns an operation's bound, an empty one of an operation that it does not know.
+// boundOf returns an operation's bound, an empty one of an operation that it does not
+// know. What a name adds after a comma, like "upload, 8 streams", does not matter.
 func boundOf(op string) bound {
+	op, _, _ = strings.Cut(op, ",")
 	switch op {
 	case OpPush:
 		return bound{

@@ -64,7 +64,8 @@ The dashed line and the ratio refer to rsync with a sync at the end.</p>
 {{range .Rows}}<tr class="{{.Class}}" title="{{.Title}}">{{range $i, $c := .Cells}}{{if $i}}<td>{{$c}}</td>{{else}}<th scope="row">{{$c}}</th>{{end}}{{end}}</tr>
 {{end}}</tbody>
 {{end}}</table></div>
-<p class="soft">Figures are medians; memory is the greatest peak of anonymous memory (with *: of resident memory). “Client + hub”: processor and memory of both, where there is a hub.
+<p class="soft">Figures are medians; memory is the greatest peak, of anonymous memory and of resident memory, which holds mapped files too. “User+sys” is
+processor time in user and system mode. Files and MiB a second are all that the work holds, whether it moved or not; none where only names are looked at.
 Turns are round trips. “Of limit” is the least time that the machine's own limits allow, as a part of the wall time:</p>
 <dl>{{range .Formulas}}<dt>{{.Name}}</dt><dd><code>{{.Value}}</code></dd>{{end}}</dl>
 {{if .Remarks}}<h3>Remarks</h3>

@@ -56,7 +56,8 @@ type row struct {
 
 	walls            []float64 // sorted
 	wall             float64
-	cpu, hubCPU      float64
+	user, sys        float64
+	hubUser, hubSys  float64
 	anon, hubAnon    int64
 	rss, hubRSS      int64
 	wire, requests   int64
@@ -162,8 +163,10 @@ func (r *row) measure(good []Record) {
 	}
 	r.walls = values(good, func(x Record) float64 { return x.Wall })
 	r.wall = median(r.walls)
-	r.cpu = pick(func(x Record) float64 { return x.User + x.Sys })
-	r.hubCPU = pick(func(x Record) float64 { return x.HubUser + x.HubSys })
+	r.user = pick(func(x Record) float64 { return x.User })
+	r.sys = pick(func(x Record) float64 { return x.Sys })
+	r.hubUser = pick(func(x Record) float64 { return x.HubUser })
+	r.hubSys = pick(func(x Record) float64 { return x.HubSys })
 	r.anon = peak(func(x Record) int64 { return x.PeakAnon })
 	r.hubAnon = peak(func(x Record) int64 { return x.HubPeakAnon })
 	r.rss = peak(func(x Record) int64 { return x.PeakRSS })

@@ -9,7 +9,8 @@ import (
 
 // columns returns the heads of the table of results.
 func columns() []string {
-	return []string{"tool", "wall", "min–max", "ratio", "CPU client + hub", "memory client + hub", "wire", "requests", "turns", "stored", "rate", "of limit"}
+	return []string{"tool", "wall", "min–max", "ratio", "user+sys", "hub user+sys", "anon", "hub anon", "resident", "hub resident",
+		"wire", "requests", "turns", "stored", "files/s", "MiB/s", "of limit"}
 }
 
 // cells returns what a row shows under the columns.
@@ -17,8 +18,9 @@ func (r row) cells() []string {
 	if r.runs == 0 {
 		return []string{r.tool, "failed"}
 	}
-	return []string{r.tool, duration(r.wall), r.between(), times(r.ratio), r.processor(), r.memory(),
-		size(r.wire), count(r.requests), count(r.roundTrips), size(r.store), r.rate(), percent(r.ofLimit)}
+	return []string{r.tool, duration(r.wall), r.between(), times(r.ratio), both(r.user, r.sys), both(r.hubUser, r.hubSys),
+		size(r.anon), size(r.hubAnon), size(r.rss), size(r.hubRSS),
+		size(r.wire), count(r.requests), count(r.roundTrips), size(r.store), r.filesPerSecond(), r.mibPerSecond(), percent(r.ofLimit)}
 }
 
 // remarks returns what must be said about a row in words.
@@ -40,8 +42,8 @@ type grid struct {
 }
 
 // Table writes the results for a terminal: each group under its name, a row a tool.
-// Ratios are to the wall time of [Baseline] in the group. A size of memory with an
-// asterisk is resident memory, where the anonymous is not known.
+// Ratios are to the wall time of [Baseline] in the group. What the columns mean stands
+// below it, with the formulas and the limits.
 func Table(w io.Writer, s Set) error {
 	rows := summarise(s)
 	g := &grid{w: w}
@@ -85,7 +87,11 @@ func (r row) title() string {
 // legend explains the columns that need it.
 func legend(s Set, rows []row) string {
 	var b strings.Builder
-	b.WriteString("\nratio: median wall time, of that of " + Baseline + " on the same work. memory: greatest peak of anonymous memory (*: of resident memory).\n")
+	b.WriteString("\nratio: median wall time, of that of " + Baseline + " on the same work.\n" +
+		"user+sys: processor time in user and system mode, of the client and of the hub.\n" +
+		"anon, resident: greatest peak of anonymous memory, and of resident memory, which holds mapped files too.\n" +
+		"files/s, MiB/s: all that the work holds, whether it moved or not; no MiB/s where only names are looked at.\n" +
+		"of limit: the least time that the machine's limits allow, as a part of the wall time.\n")
 	told := map[string]bool{}
 	for _, r := range rows {
 		if r.limitFormula != "" && !told[r.operation] {
