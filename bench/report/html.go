@@ -14,6 +14,7 @@ type page struct {
 	Bars          []barChart
 	Plots         []plot
 	Formulas      []named
+	Durability    []named
 	Remarks       []named
 }
 
@@ -51,7 +52,7 @@ func HTML(w io.Writer, s Set) error {
 // pageOf gathers what the page shows.
 func pageOf(s Set) page {
 	rows := summarise(s)
-	p := page{Columns: columns(), Bars: barCharts(rows), Plots: plots(rows)}
+	p := page{Columns: columns(), Bars: barCharts(rows), Plots: plots(rows), Durability: durabilities(rows)}
 	for _, h := range s.Headers {
 		p.Machines = append(p.Machines, machine{h.Time, h.Command, h.Seed, machineLines(h.Machine), limitLines(h.Limits)})
 		p.Time, p.Command = h.Time, h.Command

@@ -160,6 +160,9 @@ func TestHTML(t *testing.T) {
 		}
 	}
 	_, table, _ := strings.Cut(out.String(), `<section id="table">`)
+	if !strings.Contains(table, "<dt>rsync-nosync</dt><dd>syncs nothing") {
+		t.Error("what the tools sync is not told")
+	}
 	for _, r := range summarise(s) {
 		if !strings.Contains(table, ">"+r.title()+"<") {
 			t.Errorf("no group %q", r.title())

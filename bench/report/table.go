@@ -43,7 +43,7 @@ type grid struct {
 
 // Table writes the results for a terminal: each group under its name, a row a tool.
 // Ratios are to the wall time of [Baseline] in the group. What the columns mean stands
-// below it, with the formulas and the limits.
+// below it, with the formulas, the limits, and what each tool syncs.
 func Table(w io.Writer, s Set) error {
 	rows := summarise(s)
 	g := &grid{w: w}
@@ -98,6 +98,9 @@ func legend(s Set, rows []row) string {
 			told[r.operation] = true
 			b.WriteString("of limit, " + r.operation + ": " + r.limitFormula + "\n")
 		}
+	}
+	for _, l := range durabilities(rows) {
+		b.WriteString("durability, " + l.Name + ": " + l.Value + "\n")
 	}
 	for _, h := range s.Headers {
 		for _, l := range limitLines(h.Limits) {
