@@ -55,32 +55,43 @@ type series struct {
 	rows []row
 }
 
-// plots returns the plots of all works that were measured at more than one scale: the
-// cost of a GiB, and that of a file.
-func plots(rows []row) []plot {
-	var order []group
-	work := map[group][]row{}
+// work is the rows of the same work at all scales.
+type work struct {
+	group // of scale 0
+	rows  []row
+}
+
+// worksOf sorts rows by their work. Rows without a run that counts are left out.
+func worksOf(rows []row) (all []work) {
 	for _, r := range rows {
 		g := r.group
 		g.scale = 0
-		if work[g] == nil {
-			order = append(order, g)
+		i := slices.IndexFunc(all, func(w work) bool { return w.group == g })
+		if i < 0 {
+			i = len(all)
+			all = append(all, work{group: g})
 		}
 		if r.runs > 0 {
-			work[g] = append(work[g], r)
+			all[i].rows = append(all[i].rows, r)
 		}
 	}
+	return all
+}
+
+// plots returns the plots of all works that were measured at more than one scale: the
+// cost of a GiB, and that of a file.
+func plots(rows []row) []plot {
 	var all []plot
-	for _, g := range order {
-		byTool := seriesOf(work[g])
+	for _, w := range worksOf(rows) {
+		byTool := seriesOf(w.rows)
 		bytes := func(r row) float64 { return float64(r.bytes) / gib }
 		files := func(r row) float64 { return float64(r.files) }
 		if p, ok := plotOf(byTool, bytes, func(r row) float64 { return r.perGiB }, func(v float64) string { return size(int64(v * gib)) }); ok {
-			p.Title, p.XName, p.YName = g.String()+": cost per GiB", "size of the work", "time per GiB"
+			p.Title, p.XName, p.YName = w.group.String()+": cost per GiB", "size of the work", "time per GiB"
 			all = append(all, p)
 		}
 		if p, ok := plotOf(byTool, files, func(r row) float64 { return r.perFile }, number); ok {
-			p.Title, p.XName, p.YName = g.String()+": cost per file", "files", "time per file"
+			p.Title, p.XName, p.YName = w.group.String()+": cost per file", "files", "time per file"
 			all = append(all, p)
 		}
 	}

@@ -43,7 +43,7 @@ type grid struct {
 
 // Table writes the results for a terminal: each group under its name, a row a tool.
 // Ratios are to the wall time of [Baseline] in the group. What the columns mean stands
-// below it, with the formulas, the limits, and what each tool syncs.
+// below it, with the formulas, the limits, what each tool syncs, and how the costs grow.
 func Table(w io.Writer, s Set) error {
 	rows := summarise(s)
 	g := &grid{w: w}
@@ -61,6 +61,7 @@ func Table(w io.Writer, s Set) error {
 			g.write("      " + remark + "\n")
 		}
 	}
+	g.write(growth(rows))
 	g.write(legend(s, rows))
 	return g.err
 }
