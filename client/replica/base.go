@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"dfs/cas"
 	"dfs/merkle"
@@ -35,6 +36,7 @@ const (
 	trailerSize = 32 + 8 + 32 + 8 + 8 + 8 + 8 + 4
 	blockTarget = 64 << 10
 	blockMax    = 1 << 20
+	textSize    = 2 << 10 // of paths that share memory: whoever keeps one keeps so much
 )
 
 const (
@@ -92,6 +94,7 @@ type Reader struct {
 	block []byte // what is left of the current block
 	buf   []byte
 	path  []byte
+	text  strings.Builder // the memory of some paths
 }
 
 // OpenBase opens the base of the replica at root. Without a base file it is empty.
@@ -207,7 +210,7 @@ func (r *Reader) record() (Record, error) {
 	}
 	flags := r.block[0]
 	r.block = r.block[1:]
-	rec := Record{Path: string(r.path), Ignored: flags&isIgnored != 0}
+	rec := Record{Path: r.keep(r.path), Ignored: flags&isIgnored != 0}
 	if flags&hasBase != 0 {
 		if rec.Base, err = r.bytes(); err != nil {
 			return Record{}, err
@@ -220,6 +223,17 @@ func (r *Reader) record() (Record, error) {
 		rec.Remote, err = r.bytes()
 	}
 	return rec, err
+}
+
+// keep returns path as a string.
+func (r *Reader) keep(path []byte) string {
+	if r.text.Cap()-r.text.Len() < len(path) {
+		r.text = strings.Builder{}
+		r.text.Grow(max(textSize, len(path)))
+	}
+	from := r.text.Len()
+	r.text.Write(path)
+	return r.text.String()[from:]
 }
 
 func (r *Reader) uvarint(limit uint64) (uint64, error) {
