@@ -122,4 +122,3 @@ func TestReuseCutsLittle(t *testing.T) {
 		}
 	}
 }
-
