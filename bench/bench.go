@@ -40,7 +40,7 @@ type Options struct {
 	Workloads []string // names of package workload
 	Peers     []string // names of package peer; those that are missing are reported as such
 	Rounds    int
-	Scale     float64 // of the workloads
+	Scales    []float64 // of the workloads, each measured at all of them in turn; none is 1 alone
 	Seed      uint64
 	Link      link.Link // between dfs and its hub; peers with a daemon are measured over it too
 	Cold      bool      // drop the caches before each timed command
@@ -54,8 +54,9 @@ type Options struct {
 // run is a benchmark at work.
 type run struct {
 	Options
-	ctx context.Context
-	set report.Set
+	ctx   context.Context
+	set   report.Set
+	Scale float64 // of the workload at work: one of Scales
 
 	group *memoryGroup // of dfs and its hub; nil: none
 }
@@ -63,6 +64,13 @@ type run struct {
 // Run measures, and returns what was measured also when it ends with an error.
 func Run(ctx context.Context, o Options) (report.Set, error) {
 	r := &run{Options: o, ctx: ctx}
+	work, err := r.work()
+	if err != nil {
+		return r.set, err
+	}
+	if len(r.Scales) == 0 {
+		r.Scales = []float64{1}
+	}
 	if err := os.Mkdir(o.Work, 0o700); err != nil {
 		return r.set, err
 	}
@@ -77,19 +85,29 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	if err := r.describe(); err != nil {
 		return r.set, err
 	}
-	for _, name := range o.Workloads {
+	for i, do := range work {
+		for _, r.Scale = range r.Scales {
+			if err := do(r); err != nil {
+				return r.set, fmt.Errorf("workload %s, scale %g: %w", o.Workloads[i], r.Scale, err)
+			}
+		}
+	}
+	return r.set, nil
+}
+
+// work returns what measures each workload.
+func (r *run) work() (list []func(*run) error, err error) {
+	for _, name := range r.Workloads {
 		do := specials()[name]
 		if w, ok := workload.Named(name); do == nil && ok {
 			do = func(r *run) error { return r.transfers(w) }
 		}
 		if do == nil {
-			return r.set, fmt.Errorf("workload %q is not known; there are %s", name, strings.Join(Names(), ", "))
+			return nil, fmt.Errorf("workload %q is not known; there are %s", name, strings.Join(Names(), ", "))
 		}
-		if err := do(r); err != nil {
-			return r.set, fmt.Errorf("workload %s: %w", name, err)
-		}
+		list = append(list, do)
 	}
-	return r.set, nil
+	return list, nil
 }
 
 // Names lists all workloads and special measurements.

@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	work := filepath.Join(t.TempDir(), "work")
 	set, err := bench.Run(t.Context(), bench.Options{
 		Program: program(t), Work: work, Workloads: []string{"deep", "killed-push", "versions-space"}, Peers: []string{"rsync"},
-		Rounds: 1, Scale: 0.01, Seed: 7, Command: "a test", Records: &lines,
+		Rounds: 1, Scales: []float64{0.01}, Seed: 7, Command: "a test", Records: &lines,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,13 +43,14 @@ Usage:
 
 Examples:
   dfs bench --workload 1k-1gib --peer rsync,restic --rounds 5 --out result
-  dfs bench --workload small-100k --scale 0.1 --rtt 20ms --rate 100`
+  dfs bench --workload small-100k --scale 0.1 --rtt 20ms --rate 100
+  dfs bench --workload small-100k --scale 0.1,1,10 --out growth`
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
 	workloads, peers []string
 	rounds           int
-	scale            float64
+	scales           []float64
 	seed             uint64
 	rtt              time.Duration
 	rate             int64
@@ -62,7 +64,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&b.workloads, "workload", []string{"1k-1gib"}, "measure the workloads `NAMES`")
 	fs.StringSliceVar(&b.peers, "peer", []string{"rsync"}, "measure the tools `NAMES` too")
 	fs.IntVar(&b.rounds, "rounds", 3, "repeat `N` times")
-	fs.Float64Var(&b.scale, "scale", 1, "make the workloads `X` times as large")
+	fs.Float64SliceVar(&b.scales, "scale", []float64{1}, "make the workloads `X` times as large; of several, as in 0.1,1,8, one after the other")
 	fs.Uint64Var(&b.seed, "seed", 1, "generate from `N`")
 	fs.DurationVar(&b.rtt, "rtt", 0, "put a link of that round trip `TIME` before the hub")
 	fs.Int64Var(&b.rate, "rate", 0, "and of so many `MBIT/S`")
@@ -84,7 +86,7 @@ func (a *app) bench() *cobra.Command {
 			return a.compareResults(args[0], args[1])
 		case flags.compare || len(args) > 0:
 			return 0, &client.UsageError{Message: "bench takes no arguments, and --compare two files"}
-		case flags.rounds < 1 || flags.scale <= 0 || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0 || flags.memory < 0:
+		case flags.rounds < 1 || slices.ContainsFunc(flags.scales, func(x float64) bool { return x <= 0 }) || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0 || flags.memory < 0:
 			return 0, &client.UsageError{Message: "rounds and scale are above zero, and no flag is below"}
 		}
 		return exitDone, a.measure(ctx, &flags)
@@ -104,7 +106,7 @@ func (a *app) measure(ctx context.Context, flags *benchFlags) error {
 	defer os.RemoveAll(parent)
 	o := bench.Options{
 		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
-		Rounds: flags.rounds, Scale: flags.scale, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
+		Rounds: flags.rounds, Scales: flags.scales, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
 		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
 	}
 	if flags.out != "" {
