@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -41,6 +44,31 @@ func (p *profile) start() (stop func() error, err error) {
 		}
 		return errors.Join(errs...)
 	}, nil
+}
+
+// profileAsTold lets a program that measures a hub say on in what of its life is to be
+// profiled. A line that is a path begins a profile into PATH.cpu and PATH.mem, and ends the one
+// before; an empty line only ends it. Each line is answered with one on out when its work is done:
+// "profiling PATH", or the error. What counts in PATH.mem counts from the hub's start.
+func profileAsTold(in io.Reader, out io.Writer) {
+	none := func() error { return nil }
+	stop := none
+	defer func() { stop() }()
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		err := stop()
+		stop = none
+		if path := lines.Text(); path != "" && err == nil {
+			p := profile{path + ".cpu", path + ".mem"}
+			if stop, err = p.start(); err != nil {
+				stop = none
+			}
+		}
+		if err != nil {
+			fmt.Fprintln(out, err)
+			continue
+		}
+		fmt.Fprintln(out, "profiling", lines.Text())
+	}
 }
 
 func writeHeap(path string) error {

@@ -31,6 +31,7 @@ func (a *app) serve() *cobra.Command {
 	var data, listen string
 	var wait time.Duration
 	var prof profile
+	var profiled bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run a hub",
@@ -43,6 +44,8 @@ func (a *app) serve() *cobra.Command {
 	waitFlag(fs, &wait)
 	fs.CountVarP(&a.out.verbose, "verbose", "v", "log requests that were refused or failed to stderr")
 	prof.flags(fs)
+	fs.BoolVar(&profiled, "profileinput", false, "profile as standard input says")
+	hidden(fs, "profileinput")
 	return a.command(cmd, func(ctx context.Context, _ []string) (int, error) {
 		if err := server.CheckListen(listen); err != nil {
 			return 0, &client.UsageError{Message: err.Error()}
@@ -57,6 +60,9 @@ func (a *app) serve() *cobra.Command {
 		stop, err := prof.start()
 		if err != nil {
 			return 0, err
+		}
+		if profiled {
+			go profileAsTold(cmd.InOrStdin(), a.out.stderr)
 		}
 		err = a.listenAndServe(ctx, data, listen, wait)
 		return exitDone, errors.Join(err, stop())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -37,13 +38,19 @@ func (a *app) status() *cobra.Command {
 	fs.StringVar(&flags.hub, hubFlag, "", "ask `HUB`, where the replica's hub has moved")
 	fs.BoolVar(&offline, "offline", false, "do not ask the hub")
 	flags.scanFlags(fs)
+	flags.profile.flags(fs)
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
 		cfg, err := a.configure(&flags, args, false)
 		if err != nil {
 			return 0, err
 		}
-		return a.inspect(ctx, cfg, offline)
+		stop, err := flags.profile.start()
+		if err != nil {
+			return 0, err
+		}
+		code, err := a.inspect(ctx, cfg, offline)
+		return code, errors.Join(err, stop())
 	})
 }
 
