@@ -46,6 +46,7 @@ type Options struct {
 	Cold      bool      // drop the caches before each timed command
 	Touch     int64     // bytes of memory to be touched before each timed command
 	Memory    int64     // bytes that dfs and its hub together get, page cache included; 0: no bound
+	Profiles  string    // a directory for CPU and heap profiles of dfs's operations; "": none
 	Command   string    // how the run was called, for the report
 	Records   io.Writer // JSON lines as they come; may be nil
 	Log       io.Writer // what is being done; may be nil
@@ -76,11 +77,15 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	}
 	defer os.RemoveAll(o.Work) // only now: see the package comment
 	if o.Memory > 0 {
-		var err error
 		if r.group, err = newMemoryGroup(o.Memory); err != nil {
 			return r.set, err
 		}
 		defer r.group.close()
+	}
+	if o.Profiles != "" {
+		if err := os.MkdirAll(o.Profiles, 0o777); err != nil {
+			return r.set, err
+		}
 	}
 	if err := r.describe(); err != nil {
 		return r.set, err

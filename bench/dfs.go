@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,9 +20,11 @@ import (
 
 // hub is a "dfs serve" that runs, with a link in front of it.
 type hub struct {
-	cmd   *exec.Cmd
-	url   string
-	proxy *link.Proxy
+	cmd    *exec.Cmd
+	url    string
+	proxy  *link.Proxy
+	input  io.Writer     // what it is told about profiles
+	output *bufio.Reader // its stderr
 }
 
 // command returns the command line of dfs, in the control group if there is one, under
@@ -39,10 +42,17 @@ func (r *run) startHub(data string, under ...string) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.output = bufio.NewReader(stderr)
+	if r.Profiles != "" {
+		h.cmd.Args = append(h.cmd.Args, "--profileinput")
+		if h.input, err = h.cmd.StdinPipe(); err != nil {
+			return nil, err
+		}
+	}
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
 	}
-	line, err := bufio.NewReader(stderr).ReadString('\n')
+	line, err := h.output.ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err != nil || !ok {
 		h.cmd.Process.Kill()
@@ -135,6 +145,29 @@ type summary struct {
 // call runs a command and fills in what it took.
 func (d *dfsTool) call(rec *report.Record, args ...string) error {
 	argv := append(d.r.command(d.under, args...), "--json", "--hub", d.hub.url)
+	argv = append(argv, d.r.clientProfiles(rec)...)
+	return d.observe(rec, func() error {
+		use, err := measure.Run(d.r.ctx, argv, d.r.env(), "")
+		if err != nil {
+			return err
+		}
+		if use.Exit != 0 {
+			return fmt.Errorf("dfs %v exits with %d: %s", args, use.Exit, tail(append(use.Stdout, use.Stderr...)))
+		}
+		usage(rec, use)
+		var s summary
+		lines := strings.Split(strings.TrimSpace(string(use.Stdout)), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &s); err != nil {
+			return fmt.Errorf("dfs %v: %w", args, err)
+		}
+		rec.WireSent, rec.WireReceived, rec.Requests = s.BytesSent, s.BytesReceived, s.Requests
+		return nil
+	})
+}
+
+// observe has a client do something, and fills in what the hub took, what the store grew by, and,
+// where there is a proxy, what crossed it.
+func (d *dfsTool) observe(rec *report.Record, do func() error) error {
 	before, err := measure.Blocks(d.data)
 	if err != nil {
 		return err
@@ -142,34 +175,27 @@ func (d *dfsTool) call(rec *report.Record, args ...string) error {
 	if d.hub.proxy != nil {
 		d.hub.proxy.Reset()
 	}
-	watch := measure.Start(d.hub.cmd.Process.Pid)
-	use, err := measure.Run(d.r.ctx, argv, d.r.env(), "")
-	rec.HubUser, rec.HubSys, rec.HubPeakAnon, rec.HubPeakRSS = watch.Stop()
+	stop, err := d.hub.profile(d.r.profilePath(rec, "hub"))
 	if err != nil {
 		return err
 	}
-	if use.Exit != 0 {
-		err := fmt.Errorf("dfs %v exits with %d: %s", args, use.Exit, tail(append(use.Stdout, use.Stderr...)))
+	watch := measure.Start(d.hub.cmd.Process.Pid)
+	err = do()
+	rec.HubUser, rec.HubSys, rec.HubPeakAnon, rec.HubPeakRSS = watch.Stop()
+	if err := errors.Join(err, stop()); err != nil {
 		if n := d.r.group.kills(); n > 0 {
 			err = fmt.Errorf("%v was not enough, and the kernel killed processes (%d): %w", d.r.group, n, err)
 		}
 		return err
 	}
-	usage(rec, use)
-	after, err := measure.Blocks(d.data)
-	rec.StoreBytes = after - before
-	var s summary
-	lines := strings.Split(strings.TrimSpace(string(use.Stdout)), "\n")
-	if err := errors.Join(err, json.Unmarshal([]byte(lines[len(lines)-1]), &s)); err != nil {
-		return fmt.Errorf("dfs %v: %w", args, err)
-	}
-	rec.WireSent, rec.WireReceived, rec.Requests = s.BytesSent, s.BytesReceived, s.Requests
 	if d.hub.proxy != nil {
 		wire := d.hub.proxy.Counts()
 		rec.WireSent, rec.WireReceived, rec.Connections = wire.Sent, wire.Received, wire.Connections
 		rec.RoundTrips = (wire.Turns+wire.Connections)/2 + wire.Connections // with a handshake each
 	}
-	return nil
+	after, err := measure.Blocks(d.data)
+	rec.StoreBytes = after - before
+	return err
 }
 
 // usage adds what a command took.

@@ -34,6 +34,11 @@ kopia, rclone and unison, as far as they are installed.
 With --memory dfs and its hub run in one control group of Linux with so much memory, page
 cache included; with --cold what they read of the source counts too. Other tools are not bounded.
 
+With --profile each operation of dfs writes the profiles NAME-client.cpu, NAME-client.mem,
+NAME-hub.cpu and NAME-hub.mem for "go tool pprof", where NAME is the workload, the operation and the
+round. A hub's memory counts from its start; -diff_base takes off what was before. Figures of
+such a run are not to be compared with others.
+
 With --compare two files of results are held against each other: what got slower beyond the
 noise is named, and the exit code is 1.
 
@@ -57,6 +62,7 @@ type benchFlags struct {
 	cold             bool
 	touch, memory    int64
 	dir, out         string
+	profiles         string
 	compare          bool
 }
 
@@ -73,6 +79,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.Int64Var(&b.memory, "memory", 0, "give dfs and its hub together `MIB` of memory, page cache included")
 	fs.StringVar(&b.dir, "dir", "", "work in `DIR` (default: the system's temporary directory)")
 	fs.StringVar(&b.out, "out", "", "write results.json and report.html into `DIR`")
+	fs.StringVar(&b.profiles, "profile", "", "write CPU and heap profiles of each operation of dfs into `DIR`")
 	fs.BoolVar(&b.compare, "compare", false, "compare two files of results")
 }
 
@@ -106,7 +113,7 @@ func (a *app) measure(ctx context.Context, flags *benchFlags) error {
 	defer os.RemoveAll(parent)
 	o := bench.Options{
 		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
-		Rounds: flags.rounds, Scales: flags.scales, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
+		Rounds: flags.rounds, Scales: flags.scales, Profiles: flags.profiles, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
 		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
 	}
 	if flags.out != "" {
