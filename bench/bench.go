@@ -227,8 +227,8 @@ func (r *run) site(name string) peer.Site {
 // source is the tree that the peers read; dfs has one of its own, since it keeps its state in it.
 func (r *run) source() string { return filepath.Join(r.Work, "source") }
 
-// turn returns the contestants in the order of a round.
-func turn(all []contestant, round int) []contestant {
+// turn returns what takes turns in the order of a round.
+func turn[T any](all []T, round int) []T {
 	n := round % len(all)
 	return slices.Concat(all[n:], all[:n])
 }

@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"unicode"
 
@@ -53,4 +56,27 @@ func (h *hub) tell(line string) error {
 		return fmt.Errorf("hub: profile %q: %q, %v", line, answer, err)
 	}
 	return nil
+}
+
+// profileSelf profiles this process, where it is the client, until stop.
+func (r *run) profileSelf(rec *report.Record) (stop func() error, err error) {
+	path := r.profilePath(rec, "client")
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	cpu, err := os.Create(path + ".cpu")
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return nil, errors.Join(err, cpu.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		mem, err := os.Create(path + ".mem")
+		if err != nil {
+			return errors.Join(err, cpu.Close())
+		}
+		return errors.Join(pprof.Lookup("allocs").WriteTo(mem, 0), mem.Close(), cpu.Close())
+	}, nil
 }

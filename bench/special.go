@@ -22,6 +22,7 @@ func specials() map[string]func(*run) error {
 		"versions-space": (*run).versionsSpace,
 		"crash-open":     (*run).crashOpen,
 		"syncs":          (*run).syncs,
+		"streams":        (*run).streams,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,7 @@ func (a *app) bench() *cobra.Command {
 
 // measure runs the benchmark and writes its results.
 func (a *app) measure(ctx context.Context, flags *benchFlags) error {
+	limitMemory(math.MaxInt64) // it is no client, and holds what it sends
 	program, err := os.Executable()
 	if err != nil {
 		return err
