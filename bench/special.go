@@ -23,16 +23,22 @@ func specials() map[string]func(*run) error {
 		"crash-open":     (*run).crashOpen,
 		"syncs":          (*run).syncs,
 		"streams":        (*run).streams,
+		"commit":         (*run).commit,
 	}
 }
 
 // once makes dfs with its source of a workload, pushed once, for what follows.
 func (r *run) once(name string, fn func(d *dfsTool, blank report.Record) error) error {
+	return r.onceAt(name, r.Scale, fn)
+}
+
+// onceAt is once at a scale of its own.
+func (r *run) onceAt(name string, scale float64, fn func(d *dfsTool, blank report.Record) error) error {
 	w, ok := workload.Named(name)
 	if !ok {
 		return fmt.Errorf("workload %q is not known", name)
 	}
-	size, err := w.Make(r.ctx, r.ownSource(), r.Seed, r.Scale)
+	size, err := w.Make(r.ctx, r.ownSource(), r.Seed, scale)
 	if err != nil {
 		return err
 	}
