@@ -2,10 +2,12 @@ package bench_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"dfs/bench"
@@ -31,7 +33,7 @@ func TestRun(t *testing.T) {
 	var lines bytes.Buffer
 	work := filepath.Join(t.TempDir(), "work")
 	set, err := bench.Run(t.Context(), bench.Options{
-		Program: program(t), Work: work, Workloads: []string{"deep", "killed-push", "versions-space"}, Peers: []string{"rsync"},
+		Program: program(t), Work: work, Workloads: []string{"deep", "killed-push", "versions-space", "commit"}, Peers: []string{"rsync"},
 		Rounds: 1, Scales: []float64{0.01}, Seed: 7, Command: "a test", Records: &lines,
 	})
 	if err != nil {
@@ -51,13 +53,64 @@ func TestRun(t *testing.T) {
 		}
 		operations = append(operations, rec.Tool+" "+rec.Operation)
 	}
-	for _, want := range []string{"dfs push", "dfs unchanged", "dfs status", "dfs pull", "dfs push-churn", "dfs pull-churn", "dfs push resumed after a kill", "dfs push of the next state"} {
+	for _, want := range []string{"dfs push", "dfs unchanged", "dfs status", "dfs pull", "dfs push-churn", "dfs pull-churn", "dfs push resumed after a kill", "dfs push of the next state",
+		"dfs push after 1 file changed", "dfs commit, median", "dfs commit, 99th percentile"} {
 		if !slices.Contains(operations, want) {
 			t.Errorf("no figure of %q in %q", want, operations)
 		}
 	}
 	if left, err := os.ReadDir(filepath.Dir(work)); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestRunAlone measures dfs alone at two scales, with profiles of each side.
+func TestRunAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures the machine, which takes seconds")
+	}
+	profiles := filepath.Join(t.TempDir(), "profiles")
+	set, err := bench.Run(t.Context(), bench.Options{
+		Program: program(t), Work: filepath.Join(t.TempDir(), "work"), Workloads: []string{"streams", "tree-diff"},
+		Rounds: 1, Scales: []float64{0.01, 0.02}, Seed: 7, Profiles: profiles,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var operations []string
+	for _, rec := range set.Records {
+		if rec.Wall <= 0 || rec.Files == 0 && rec.Bytes == 0 {
+			t.Errorf("%+v: no time, or nothing measured", rec)
+		}
+		if !strings.HasPrefix(rec.Operation, "merkle diff") && rec.HubPeakRSS <= 0 {
+			t.Errorf("%+v: the hub was not watched", rec)
+		}
+		if rec.Workload == "streams" && rec.WireSent < rec.Bytes {
+			t.Errorf("%+v: not all was sent", rec)
+		}
+		operations = append(operations, fmt.Sprintf("%g %s", rec.Scale, rec.Operation))
+	}
+	for _, want := range []string{
+		"upload, 1 stream", "upload, 4 streams", "upload, 16 streams", "upload, 64 streams", "status after 1 % changed",
+	} {
+		for _, scale := range []string{"0.01 ", "0.02 "} {
+			if !slices.Contains(operations, scale+want) {
+				t.Errorf("no figure of %q in %q", scale+want, operations)
+			}
+		}
+	}
+	for _, want := range []string{"0.01 merkle diff of 100 entries", "0.01 merkle diff of 10000 entries", "0.02 merkle diff of 20000 entries"} {
+		if !slices.Contains(operations, want) {
+			t.Errorf("no figure of %q in %q", want, operations)
+		}
+	}
+	for _, name := range []string{
+		"streams-x0.01-upload-64-streams-0-hub.cpu", "streams-x0.02-upload-1-stream-0-client.mem",
+		"tree-diff-x0.02-status-after-1-changed-0-client.cpu", "tree-diff-x0.02-merkle-diff-of-200-entries-0-client.cpu",
+	} {
+		if info, err := os.Stat(filepath.Join(profiles, name)); err != nil || info.Size() == 0 {
+			t.Errorf("profile %s: %v, %v", name, info, err)
+		}
 	}
 }
 

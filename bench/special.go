@@ -24,6 +24,7 @@ func specials() map[string]func(*run) error {
 		"syncs":          (*run).syncs,
 		"streams":        (*run).streams,
 		"commit":         (*run).commit,
+		"tree-diff":      (*run).treeDiff,
 	}
 }
 

@@ -29,7 +29,8 @@ a directory into it as JSON lines (results.json) and as a page (report.html).
 
 Workloads are 1k-1gib, 1k-1gib-half, small-100k, flat-1m, deep, big-10g, versions,
 duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space,
-crash-open and syncs. Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
+crash-open, syncs, streams (uploads in 1 to 64 streams), commit (the latency of one small edit)
+and tree-diff (finding 1 % of changes). Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
 kopia, rclone and unison, as far as they are installed.
 
 With --memory dfs and its hub run in one control group of Linux with so much memory, page

@@ -39,7 +39,7 @@ var allowed = map[string]string{
 	"client/worktree/ignore": "",
 	"client":                 "cas cas/chunker manifest merkle server/api client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
 	"client/remote":          "cas manifest server/api",
-	"bench":                  "bench/link bench/machine bench/measure bench/peer bench/report bench/workload cas cas/chunker client/remote manifest server/api golang.org/x/sync",
+	"bench":                  "bench/link bench/machine bench/measure bench/peer bench/report bench/workload cas cas/chunker client/remote manifest merkle server/api golang.org/x/sync",
 	"bench/link":             "golang.org/x/sys",
 	"bench/machine":          "cas cas/chunker golang.org/x/sys",
 	"bench/measure":          "",
