@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,13 @@ func source(seed uint64, list []int64) plan {
 		return file{path: filepath.Join(leaves[i/files], name), size: list[i], seed: s.Uint64()}
 	}
 	return p
+}
+
+// make4k makes 4k-1000, a push that is over in the time of a few round trips:
+// over a slow link, what limits it is how often one end waits for the other.
+func make4k(ctx context.Context, dir string, seed uint64, scale float64) (Size, error) {
+	list := slices.Repeat([]int64{4096}, int(scaled(1000, scale)))
+	return grouped(seed, list, 100, random{}).make(ctx, dir)
 }
 
 // makeFlat makes flat-1m: what a directory costs that does not fit into a page

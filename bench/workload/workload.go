@@ -35,6 +35,7 @@ func All() []Workload {
 		{"1k-1gib", "1,000 files of log-normal sizes in 50 directories, 1 GiB in all; incompressible.", make1k},
 		{"1k-1gib-half", "The same sizes; of each 4 KiB one half is random and the other a repeated sentence.", make1kHalf},
 		{"small-100k", "100,000 files of 3 KiB on average in 5,050 directories; text like source code.", makeSmall},
+		{"4k-1000", "1,000 files of exactly 4 KiB in 10 directories; incompressible.", make4k},
 		{"flat-1m", "1,000,000 files of 256 bytes on average in one directory; text like source code.", makeFlat},
 		{"deep", "10,000 directories in 30 levels, each with one file of 1 KiB; text like source code.", makeDeep},
 		{"big-10g", "One file of 10 GiB; incompressible.", makeBig},

@@ -80,6 +80,7 @@ func TestMake(t *testing.T) {
 		"1k-1gib":      {0.01, Size{10, 1, 1024 * mib / 100}},
 		"1k-1gib-half": {0.01, Size{10, 1, 1024 * mib / 100}},
 		"small-100k":   {0.01, Size{1000, 51, 1000 * 3072}},
+		"4k-1000":      {0.2, Size{200, 2, 200 * 4096}},
 		"flat-1m":      {0.001, Size{1000, 0, 256_000}},
 		"deep":         {0.01, Size{100, 100, 102_400}},
 		"big-10g":      {0.001, Size{1, 0, 1024 * mib / 100}},
@@ -121,11 +122,21 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s was made over a directory that exists", w.Name)
 		}
 	}
-	if len(seen) != 9 {
+	if len(seen) != 10 {
 		t.Errorf("%d workloads", len(seen))
 	}
 	if _, ok := Named("none"); ok {
 		t.Error("a workload named none")
+	}
+}
+
+// Test4kSizes holds every file of 4k-1000 to its size.
+func Test4kSizes(t *testing.T) {
+	dir, _ := create1(t, "4k-1000", 1, 0.1)
+	for name, data := range contents(t, dir) {
+		if len(data) != 4096 {
+			t.Errorf("%s has %d bytes", name, len(data))
+		}
 	}
 }
 
