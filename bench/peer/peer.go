@@ -22,6 +22,7 @@
 // # What a runner does
 //
 //	start Daemon, if there is one, and wait until 127.0.0.1:Port accepts connections
+//	put a link in between, if wanted: all that follows gets the link's Port instead
 //	Setup
 //	for each operation: its steps in order, the clock running in the timed ones
 //	stop the daemon (SIGTERM)
@@ -51,7 +52,7 @@ type Site struct {
 	Source string // the tree to push
 	Target string // where a pull puts it, and the push of a mirror
 	Store  string // where a repository goes
-	Port   int    // of 127.0.0.1, for the daemon
+	Port   int    // of 127.0.0.1: where the daemon listens, and where a client finds it
 }
 
 // Step is one command.
@@ -66,6 +67,7 @@ type Step struct {
 type Peer struct {
 	Name string
 	Doc  string // what it does, with which settings, and what it does for durability
+	Note string // what must stand beside its figures; empty: nothing
 
 	// Find returns the version of the tool, or says what is missing.
 	Find func() (version string, err error)
@@ -83,7 +85,8 @@ type Peer struct {
 	NoModes bool // the permissions of files are not kept
 }
 
-// All returns the peers, the baseline first.
+// All returns the peers, the baseline first. Where a peer needs one of several
+// programs, it is described with the one that is on PATH now.
 func All() []Peer {
 	return slices.Concat(rsyncPeers(), resticPeers(), []Peer{borg(), kopia(), rclone(), unison()})
 }

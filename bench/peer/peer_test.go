@@ -62,6 +62,37 @@ func TestFindSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestRestServer finds the REST server that is there, and syncs what it does not sync.
+func TestRestServer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a program is a script here")
+	}
+	for _, c := range []struct {
+		programs []string
+		runs     string
+		syncs    bool
+	}{
+		{[]string{"rest-server", "rclone"}, "rest-server", false},
+		{[]string{"rclone"}, "rclone", true},
+		{nil, "rest-server", false},
+	} {
+		dir := t.TempDir()
+		t.Setenv("PATH", dir)
+		for _, name := range c.programs {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, _ := Named("restic-rest")
+		if argv := p.Daemon(Site{}).Argv; argv[0] != c.runs {
+			t.Errorf("with %v: %v", c.programs, argv)
+		}
+		if syncs := p.Durable != nil; syncs != c.syncs || (p.Note != "") != c.syncs {
+			t.Errorf("with %v: syncs %v, note %q", c.programs, syncs, p.Note)
+		}
+	}
+}
+
 // TestPeers runs each peer that is here: push, push again, change, push, pull, and
 // compares what was pulled.
 func TestPeers(t *testing.T) {

@@ -15,15 +15,12 @@ func resticPeers() []Peer {
 	a.Doc = "restic with a local repository at its defaults: always encrypted (RESTIC_PASSWORD), compression auto. Each file of the repository is fsynced before it gets its name, so a push is durable. " +
 		"A restore syncs nothing; sync -f DST is in its time."
 	a.Find = find("restic", "version")
+	rest := restServer()
 	b := restic(served)
 	b.Name = "restic-rest"
-	b.Doc = "restic with rest-server --no-auth over loopback HTTP, else like restic. The server verifies and fsyncs each file and its directory before it answers, so a push is durable. " +
-		"A restore syncs nothing; sync -f DST is in its time."
-	b.Find = findBoth(a.Find, find("rest-server", "--version"), "rest-server")
-	b.Daemon = func(s Site) *Step {
-		step := untimed(nil, "", "rest-server", "--path", s.Store, "--listen", fmt.Sprintf("127.0.0.1:%d", s.Port), "--no-auth")
-		return &step
-	}
+	b.Doc = "restic with a REST server over loopback HTTP, else like restic. " + rest.doc + " A restore syncs nothing; sync -f DST is in its time."
+	b.Find = findBoth(a.Find, rest.find, rest.name)
+	b.Note, b.Daemon, b.Durable = rest.note, rest.daemon, rest.durable
 	return []Peer{a, b}
 }
 
