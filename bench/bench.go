@@ -42,7 +42,7 @@ type Options struct {
 	Rounds    int
 	Scales    []float64 // of the workloads, each measured at all of them in turn; none is 1 alone
 	Seed      uint64
-	Link      link.Link // between dfs and its hub; peers with a daemon are measured over it too
+	Link      link.Link // between clients and their servers; peers without a daemon are not measured over it
 	Cold      bool      // drop the caches before each timed command
 	Touch     int64     // bytes of memory to be touched before each timed command
 	Memory    int64     // bytes that dfs and its hub together get, page cache included; 0: no bound
@@ -175,7 +175,7 @@ func (r *run) add(rec report.Record) error {
 
 // linkName names the link as reports do.
 func (r *run) linkName() string {
-	if r.Link == (link.Link{}) {
+	if !r.linked() {
 		return "loopback"
 	}
 	return fmt.Sprintf("%v-%dmbit", r.Link.RTT, r.Link.BitsPerSecond/1e6)
@@ -198,7 +198,7 @@ func (r *run) settle() error {
 	return nil
 }
 
-// contestants returns dfs and the peers that are there. One that is missing becomes a record.
+// contestants returns dfs and the peers that can be measured. One that cannot becomes a record.
 func (r *run) contestants(w workload.Workload) ([]contestant, error) {
 	all := []contestant{newDfs(r)}
 	for _, name := range r.Peers {
@@ -206,9 +206,9 @@ func (r *run) contestants(w workload.Workload) ([]contestant, error) {
 		if !ok {
 			return nil, fmt.Errorf("peer %q is not known", name)
 		}
-		version, err := p.Find()
-		if err != nil {
-			if err := r.add(report.Record{Workload: w.Name, Operation: report.OpPush, Tool: name, Failed: "missing: " + err.Error()}); err != nil {
+		version, why := r.find(p)
+		if why != "" {
+			if err := r.add(report.Record{Workload: w.Name, Operation: report.OpPush, Tool: name, Version: version, Failed: why}); err != nil {
 				return nil, err
 			}
 			continue

@@ -59,7 +59,7 @@ func (r *run) startHub(data string, under ...string) (*hub, error) {
 		return nil, fmt.Errorf("hub: %q, %v", line, errors.Join(err, h.cmd.Wait()))
 	}
 	h.url = url
-	if r.Link != (link.Link{}) {
+	if r.linked() {
 		err = h.connect(r)
 	}
 	return h, err
@@ -189,9 +189,7 @@ func (d *dfsTool) observe(rec *report.Record, do func() error) error {
 		return err
 	}
 	if d.hub.proxy != nil {
-		wire := d.hub.proxy.Counts()
-		rec.WireSent, rec.WireReceived, rec.Connections = wire.Sent, wire.Received, wire.Connections
-		rec.RoundTrips = (wire.Turns+wire.Connections)/2 + wire.Connections // with a handshake each
+		setWire(rec, d.hub.proxy.Counts())
 	}
 	after, err := measure.Blocks(d.data)
 	rec.StoreBytes = after - before

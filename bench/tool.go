@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"dfs/bench/link"
 	"dfs/bench/measure"
 	"dfs/bench/peer"
 	"dfs/bench/report"
@@ -24,6 +25,19 @@ type peerTool struct {
 	version string
 	site    peer.Site
 	daemon  *exec.Cmd
+	proxy   *link.Proxy // before the daemon, where there is a link
+}
+
+// find returns a peer's version, or why it is not measured.
+func (r *run) find(p peer.Peer) (version, why string) {
+	version, err := p.Find()
+	switch {
+	case err != nil:
+		return "", "missing: " + err.Error()
+	case r.linked() && p.Daemon == nil:
+		return version, noDaemon
+	}
+	return version, ""
 }
 
 func (t *peerTool) name() string { return t.p.Name }
@@ -43,22 +57,30 @@ func (t *peerTool) begin() error {
 	return t.steps(&report.Record{}, t.p.Setup(t.site))
 }
 
-// start runs the tool's server, and returns when it listens.
+// start runs the tool's server, with the link before it, and returns when it listens.
 func (t *peerTool) start() (err error) {
 	if t.site.Port, err = freePort(); err != nil {
 		return err
 	}
 	step := t.p.Daemon(t.site)
-	t.daemon = exec.CommandContext(t.r.ctx, step.Argv[0], step.Argv[1:]...)
-	t.daemon.Env = append(os.Environ(), step.Env...)
-	t.daemon.Dir = step.Dir
-	if err := t.daemon.Start(); err != nil {
+	daemon := exec.CommandContext(t.r.ctx, step.Argv[0], step.Argv[1:]...)
+	daemon.Env = append(os.Environ(), step.Env...)
+	daemon.Dir = step.Dir
+	if err := daemon.Start(); err != nil {
 		return err
 	}
-	return listening(t.r.ctx, t.site.Port)
+	t.daemon = daemon
+	if err := listening(t.r.ctx, t.site.Port); err != nil || !t.r.linked() {
+		return err
+	}
+	return t.connect()
 }
 
 func (t *peerTool) end() error {
+	if t.proxy != nil {
+		t.proxy.Close()
+		t.proxy = nil
+	}
 	if t.daemon != nil {
 		t.daemon.Process.Signal(syscall.SIGTERM)
 		t.daemon.Wait()
@@ -97,8 +119,8 @@ func (t *peerTool) durable(rec *report.Record, operation, durable func(peer.Site
 	if durable != nil {
 		steps = append(steps, durable(t.site)...)
 	}
-	rec.Version = t.version
-	return t.steps(rec, steps)
+	rec.Version, rec.Note = t.version, t.p.Note
+	return t.serving(rec, func() error { return t.steps(rec, steps) })
 }
 
 func (t *peerTool) steps(rec *report.Record, steps []peer.Step) error {
@@ -128,9 +150,8 @@ func freePort() (int, error) {
 
 // listening returns when somebody listens on a port.
 func listening(ctx context.Context, port int) error {
-	address := fmt.Sprintf("127.0.0.1:%d", port)
 	for range 200 {
-		c, err := net.Dial("tcp", address)
+		c, err := net.Dial("tcp", address(port))
 		if err == nil {
 			return c.Close()
 		}
@@ -140,7 +161,7 @@ func listening(ctx context.Context, port int) error {
 			return ctx.Err()
 		}
 	}
-	return fmt.Errorf("nobody listens on %s", address)
+	return fmt.Errorf("nobody listens on %s", address(port))
 }
 
 // blocks is measure.Blocks of a directory that may not be there.

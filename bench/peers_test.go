@@ -1,0 +1,70 @@
+package bench_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"dfs/bench"
+	"dfs/bench/link"
+	"dfs/bench/report"
+)
+
+// needs skips a test of tools that are not all here.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures the machine, which takes seconds")
+	}
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip(err)
+		}
+	}
+}
+
+// measured runs a benchmark at a small scale.
+func measured(t *testing.T, o bench.Options) []report.Record {
+	t.Helper()
+	o.Program, o.Work, o.Seed, o.Command = program(t), filepath.Join(t.TempDir(), "work"), 7, "a test"
+	set, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.Records
+}
+
+// TestLink measures peers over a link: with a daemon they go through it and are counted, and
+// without one they have no figures.
+func TestLink(t *testing.T) {
+	needs(t, "rsync")
+	const trip = 30 * time.Millisecond
+	records := measured(t, bench.Options{
+		Workloads: []string{"4k-1000"}, Peers: []string{"rsync", "rsync-daemon"}, Rounds: 1, Scales: []float64{0.05}, Link: link.Link{RTT: trip},
+	})
+	seen := map[string]int{}
+	for _, rec := range records {
+		seen[rec.Tool]++
+		switch {
+		case rec.Tool == "rsync":
+			if rec.Failed == "" || rec.Wall != 0 {
+				t.Errorf("%+v: measured without a link", rec)
+			}
+		case rec.Operation == report.OpPush:
+			if rec.WireSent < rec.Bytes || rec.WireReceived == 0 || rec.Connections == 0 || rec.Link == "loopback" {
+				t.Errorf("%+v: not counted", rec)
+			}
+			if rec.RoundTrips < 2 || rec.Wall < 2*trip.Seconds() {
+				t.Errorf("%+v: not delayed", rec)
+			}
+			if rec.HubPeakRSS == 0 && runtime.GOOS == "linux" {
+				t.Errorf("%+v: its server was not watched", rec)
+			}
+		}
+	}
+	if seen["rsync"] != 1 || seen["rsync-daemon"] != 5 || seen["dfs"] != 6 {
+		t.Errorf("records: %v", seen)
+	}
+}
