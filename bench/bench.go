@@ -199,12 +199,19 @@ func (r *run) settle() error {
 }
 
 // contestants returns dfs and the peers that can be measured. One that cannot becomes a record.
-func (r *run) contestants(w workload.Workload) ([]contestant, error) {
+func (r *run) contestants(w workload.Workload) ([]contestant, error) { return r.among(w, anyPeer) }
+
+// among returns dfs and those of the selected peers that takes accepts and that can be
+// measured. One that is accepted and cannot becomes a record.
+func (r *run) among(w workload.Workload, takes func(peer.Peer) bool) ([]contestant, error) {
 	all := []contestant{newDfs(r)}
 	for _, name := range r.Peers {
 		p, ok := peer.Named(name)
 		if !ok {
 			return nil, fmt.Errorf("peer %q is not known", name)
+		}
+		if !takes(p) {
+			continue
 		}
 		version, why := r.find(p)
 		if why != "" {

@@ -68,3 +68,56 @@ func TestLink(t *testing.T) {
 		t.Errorf("records: %v", seen)
 	}
 }
+
+// TestVersions changes what peers have stored, in several rounds: each tool pushes each change,
+// and those for which a comparison says nothing are left out of it.
+func TestVersions(t *testing.T) {
+	needs(t, "restic", "rsync")
+	records := measured(t, bench.Options{
+		Workloads: []string{"big-edits", "one-of-many"}, Peers: []string{"rsync", "restic"}, Rounds: 2, Scales: []float64{0.001},
+	})
+	runs, firsts := map[string]int{}, map[string]int{}
+	last := ""
+	for _, rec := range records {
+		what := rec.Tool + " " + rec.Operation
+		runs[what]++
+		if last != rec.Operation {
+			last = rec.Operation
+			firsts[what]++
+		}
+		if rec.Failed != "" || rec.StoreBytes == 0 {
+			t.Errorf("%+v: failed, or stored nothing", rec)
+		}
+		if rec.Operation == "push after 1 MiB appended" && rec.StoreBytes < 1<<20 {
+			t.Errorf("%+v: stored less than what was appended", rec)
+		}
+	}
+	for _, tool := range []string{"dfs", "restic"} {
+		for _, operation := range []string{"push after 1 byte overwritten", "push after 1 byte inserted", "push after 1 MiB appended"} {
+			if what := tool + " " + operation; runs[what] != 2 || firsts[what] != 1 {
+				t.Errorf("%s: %d runs, first in %d of two rounds", what, runs[what], firsts[what])
+			}
+		}
+		if what := tool + " push after 1 file changed"; runs[what] != 2 {
+			t.Errorf("%s: %d runs", what, runs[what])
+		}
+	}
+	if len(records) != 2+2*2*3+2*2 {
+		t.Errorf("%d records: %v", len(records), runs)
+	}
+}
+
+// TestStates pushes all states of a tree with each tool.
+func TestStates(t *testing.T) {
+	needs(t, "rsync")
+	records := measured(t, bench.Options{Workloads: []string{"versions-space"}, Peers: []string{"rsync"}, Rounds: 1, Scales: []float64{0.01}})
+	runs := map[string]int{}
+	for _, rec := range records {
+		runs[rec.Tool+" "+rec.Operation]++
+	}
+	for _, tool := range []string{"dfs", "rsync"} {
+		if first, next := runs[tool+" push of the first state"], runs[tool+" push of the next state"]; first != 1 || next != 19 {
+			t.Errorf("%s: %d pushes of the first state and %d of the next", tool, first, next)
+		}
+	}
+}

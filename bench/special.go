@@ -3,9 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"dfs/bench/measure"
@@ -13,7 +11,7 @@ import (
 	"dfs/bench/workload"
 )
 
-// specials are measurements of dfs alone, by name.
+// specials are the measurements that are no transfers of a workload, by name.
 func specials() map[string]func(*run) error {
 	return map[string]func(*run) error{
 		"big-edits":      (*run).bigEdits,
@@ -50,62 +48,6 @@ func (r *run) onceAt(name string, scale float64, fn func(d *dfsTool, blank repor
 	}
 	defer d.end()
 	return fn(d, report.Record{Workload: name, Files: size.Files, Bytes: size.Bytes, Tool: "dfs"})
-}
-
-// bigEdits changes one large file in three ways, pushing after each.
-func (r *run) bigEdits() error {
-	return r.once("big-10g", func(d *dfsTool, blank report.Record) error {
-		if err := r.timed(d, report.OpPush, blank, pushing); err != nil {
-			return err
-		}
-		file, err := onlyFile(d.from)
-		if err != nil {
-			return err
-		}
-		for _, edit := range []struct {
-			name string
-			do   func(context.Context, string, uint64) error
-		}{{"push after 1 byte overwritten", workload.Overwrite}, {"push after 1 byte inserted", workload.Insert}, {"push after 1 MiB appended", workload.Append}} {
-			if err := edit.do(r.ctx, file, r.Seed); err != nil {
-				return err
-			}
-			if err := r.timed(d, edit.name, blank, pushing); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// onlyFile returns the path of the one file in dir, beside the replica's state.
-func onlyFile(dir string) (string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
-	if err != nil || len(names) != 1 {
-		return "", fmt.Errorf("%s: %d files, not one, %v", dir, len(names), err)
-	}
-	return names[0], nil
-}
-
-// oneOfMany changes one file among many in one directory.
-func (r *run) oneOfMany() error {
-	return r.once("flat-1m", func(d *dfsTool, blank report.Record) error {
-		if err := d.push(&report.Record{}); err != nil {
-			return err
-		}
-		names, err := os.ReadDir(d.from)
-		if err != nil {
-			return err
-		}
-		for _, e := range names {
-			if e.Type().IsRegular() {
-				if err := os.WriteFile(filepath.Join(d.from, e.Name()), []byte("changed"), 0o644); err != nil {
-					return err
-				}
-				break
-			}
-		}
-		return r.timed(d, "push after 1 file changed", blank, pushing)
-	})
 }
 
 // killedPush kills a first push when it is about half done, and measures the one that goes on.
@@ -145,28 +87,6 @@ func (h *hub) reached(ctx context.Context, bytes int64, ended <-chan struct{}) e
 		}
 	}
 	return nil
-}
-
-// versionsSpace pushes 20 states of a source tree, one after the other.
-func (r *run) versionsSpace() error {
-	return r.once("versions", func(d *dfsTool, blank report.Record) error {
-		for n := range workload.Versions {
-			if n > 0 {
-				if _, err := workload.NextVersion(r.ctx, d.from, r.Seed, n+1); err != nil {
-					return err
-				}
-			}
-			blank.Run = n
-			name := "push of the next state"
-			if n == 0 {
-				name = "push of the first state"
-			}
-			if err := r.timed(d, name, blank, pushing); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // crashOpen kills a hub after a push and measures how long the next one takes to be ready.

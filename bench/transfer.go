@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,19 +32,25 @@ func (r *run) transfers(w workload.Workload) error {
 		return err
 	}
 	for round := range r.Rounds {
-		if err := r.round(w, turn(all, round), round); err != nil {
+		order := turn(all, round)
+		err := r.stage(w, order, func(blank report.Record) error {
+			blank.Run = round
+			return r.round(order, blank)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) round(w workload.Workload, all []contestant, round int) error {
+// stage makes a workload's sources and the contestants' stores, calls fn, and puts all away.
+// Blank tells the workload.
+func (r *run) stage(w workload.Workload, all []contestant, fn func(blank report.Record) error) error {
 	size, err := r.makeSources(w)
 	if err != nil {
 		return err
 	}
-	blank := report.Record{Workload: w.Name, Files: size.Files, Bytes: size.Bytes, Run: round}
 	defer func() {
 		for _, c := range all {
 			c.end()
@@ -56,6 +63,10 @@ func (r *run) round(w workload.Workload, all []contestant, round int) error {
 			return fmt.Errorf("%s: %w", c.name(), err)
 		}
 	}
+	return fn(report.Record{Workload: w.Name, Files: size.Files, Bytes: size.Bytes})
+}
+
+func (r *run) round(all []contestant, blank report.Record) error {
 	steps := []struct {
 		name   string
 		before func() error
@@ -74,10 +85,18 @@ func (r *run) round(w workload.Workload, all []contestant, round int) error {
 				return err
 			}
 		}
-		for _, c := range all {
-			if err := r.timed(c, step.name, blank, step.do); err != nil {
-				return err
-			}
+		if err := r.each(all, step.name, blank, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each measures one operation of each tool.
+func (r *run) each(all []contestant, operation string, blank report.Record, do func(contestant, *report.Record) (bool, error)) error {
+	for _, c := range all {
+		if err := r.timed(c, operation, blank, do); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -118,14 +137,17 @@ func (r *run) makeSources(w workload.Workload) (size workload.Size, err error) {
 	return size, nil
 }
 
-// churn changes both sources alike. They are new each round, so it is the first churn of each.
+// churn is the first churn of both sources, which are new each round.
 func (r *run) churn() error {
-	for _, dir := range []string{r.source(), r.ownSource()} {
-		if _, err := workload.Churn(r.ctx, dir, r.Seed, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.change(func(dir string) error {
+		_, err := workload.Churn(r.ctx, dir, r.Seed, 0)
+		return err
+	})
+}
+
+// change changes both sources alike.
+func (r *run) change(do func(dir string) error) error {
+	return errors.Join(do(r.source()), do(r.ownSource()))
 }
 
 // fresh makes an empty directory, with those above it, in place of one that is put away.
