@@ -6,7 +6,10 @@ PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 FUZZTIME    = 30s
 SOAK        = 20
 BENCHTIME   = 1s
-WORKLOADS   = 1k-1gib,small-100k,big-edits,one-of-many,killed-push,versions-space,crash-open
+# big-edits comes first: it takes the most disk, and leaves none behind
+WORKLOADS   = big-edits,1k-1gib,small-100k,4k-1000,one-of-many,killed-push,versions-space,crash-open
+RESTSERVER  = github.com/restic/rest-server/cmd/rest-server@v0.14.0
+KOPIA       = github.com/kopia/kopia@v0.21.1
 
 .PHONY: demo build test race check fuzz soak bench microbench peers cover fmt vet lint tidy vuln cross clean
 
@@ -53,16 +56,17 @@ soak: ## 60 power cuts, 20 kills during 1 GiB, all faults and kills, 200 rounds 
 	go test -count=$(SOAK) -shuffle=on -timeout 6h ./...
 
 bench: build ## dfs beside the tools that are installed (make peers), into bin/bench; WORKLOADS=…
-	bin/dfs bench --workload $(WORKLOADS) --peer rsync,rsync-nosync,rsync-daemon,restic,restic-rest,borg,kopia,rclone,unison --out bin/bench
+	PATH="$(CURDIR)/bin/peers:$$PATH" bin/dfs bench --workload $(WORKLOADS) --peer rsync,rsync-nosync,rsync-daemon,restic,restic-rest,borg,kopia,rclone,unison --out bin/bench
 
 microbench: ## the hot functions alone, BENCHTIME long each
 	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
-peers: ## install the tools that bench compares with: what Debian has; rest-server and kopia count when they are on PATH
+peers: ## install the tools that bench compares with: what Debian has, and into bin/peers what Go can build; others count when they are on PATH
 	@command -v apt-get >/dev/null || { echo "peers: no apt-get here; put rsync, restic, borg, rclone and unison on PATH yourself"; exit 1; }
 	apt-get update
 	apt-get install -y --no-install-recommends rsync restic borgbackup rclone unison
-	@for p in rsync restic borg rclone unison rest-server kopia; do \
+	@for m in $(RESTSERVER) $(KOPIA); do GOBIN="$(CURDIR)/bin/peers" go install $$m || echo "peers: no $$m to be had here"; done
+	@PATH="$(CURDIR)/bin/peers:$$PATH"; for p in rsync restic borg rclone unison rest-server kopia; do \
 		command -v $$p >/dev/null && echo "$$p: $$(command -v $$p)" || echo "$$p: missing, what it would show counts as not shown"; done
 
 cover:

@@ -27,11 +27,16 @@ loopback and pulled back, with nothing changed and after a churn, in several rou
 which the tools take turns. What is measured goes to the terminal as a table, and where --out names
 a directory into it as JSON lines (results.json) and as a page (report.html).
 
-Workloads are 1k-1gib, 1k-1gib-half, small-100k, flat-1m, deep, big-10g, versions,
-duplicates, diff-10k; with dfs alone, big-edits, one-of-many, killed-push, versions-space,
-crash-open, syncs, streams (uploads in 1 to 64 streams), commit (the latency of one small edit)
-and tree-diff (finding 1 % of changes). Peers are rsync, rsync-nosync, rsync-daemon, restic, restic-rest, borg,
-kopia, rclone and unison, as far as they are installed.
+Workloads are 1k-1gib, 1k-1gib-half, small-100k, 4k-1000, flat-1m, deep, big-10g, versions,
+duplicates, diff-10k; pushes of what changed are big-edits (a file of 10 GiB; beside tools
+with a repository), one-of-many (of 1,000,000 files; beside those and tools with a daemon)
+and versions-space (20 states of a source tree); with dfs alone, killed-push, crash-open,
+syncs, streams (uploads in 1 to 64 streams), commit (the latency of one small edit) and
+tree-diff (finding 1 % of changes). Peers are rsync, rsync-nosync, rsync-daemon, restic,
+restic-rest, borg, kopia, rclone and unison, as far as they are installed. With --rtt or
+--rate only those with a daemon are measured: rsync-daemon and restic-rest.
+
+Each tool has a copy of its own: big-edits takes 10 GiB of disk for each, and 20 more.
 
 With --memory dfs and its hub run in one control group of Linux with so much memory, page
 cache included; with --cold what they read of the source counts too. Other tools are not bounded.
@@ -74,7 +79,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&b.rounds, "rounds", 3, "repeat `N` times")
 	fs.Float64SliceVar(&b.scales, "scale", []float64{1}, "make the workloads `X` times as large; of several, as in 0.1,1,8, one after the other")
 	fs.Uint64Var(&b.seed, "seed", 1, "generate from `N`")
-	fs.DurationVar(&b.rtt, "rtt", 0, "put a link of that round trip `TIME` before the hub")
+	fs.DurationVar(&b.rtt, "rtt", 0, "put a link of that round trip `TIME` before hub and daemons")
 	fs.Int64Var(&b.rate, "rate", 0, "and of so many `MBIT/S`")
 	fs.BoolVar(&b.cold, "cold", false, "drop the system's caches before each command (needs root)")
 	fs.Int64Var(&b.touch, "touch", 3<<10, "touch so many `MIB` of memory before each command")
