@@ -49,7 +49,7 @@ func BenchmarkSeal(b *testing.B) {
 var benchLevels = []struct {
 	name  string
 	level Compression
-}{{"s2", CompressFast}, {"zstd", CompressMax}, {"raw", CompressOff}}
+}{{"s2", CompressBulk}, {"zstd", CompressMax}, {"raw", CompressOff}}
 
 // BenchmarkCompress is what a sender does with a sealed chunk, into memory that it has.
 func BenchmarkCompress(b *testing.B) {

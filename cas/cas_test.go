@@ -122,7 +122,7 @@ func TestCheckRefuses(t *testing.T) {
 		b[i] ^= 1
 		return b
 	}
-	fast, hard := NewCodec(CompressFast).Compress(Seal(Chunk, plain), nil), NewCodec(CompressMax).Compress(Seal(Chunk, plain), nil)
+	fast, hard := NewCodec(CompressBulk).Compress(Seal(Chunk, plain), nil), NewCodec(CompressMax).Compress(Seal(Chunk, plain), nil)
 	if fast.Encoding() != S2 || hard.Encoding() != Zstd {
 		t.Fatalf("encodings %d, %d", fast.Encoding(), hard.Encoding())
 	}
@@ -215,7 +215,7 @@ func drawPlain(t *rapid.T) []byte {
 }
 
 func TestCompressCheckRoundTrip(t *testing.T) {
-	codecs := []*Codec{NewCodec(CompressFast), NewCodec(CompressMax), NewCodec(CompressOff)}
+	codecs := []*Codec{NewCodec(CompressFast), NewCodec(CompressBulk), NewCodec(CompressMax), NewCodec(CompressOff)}
 	rapid.Check(t, func(t *rapid.T) {
 		plain := drawPlain(t)
 		b := Seal(Node, plain)
@@ -233,9 +233,24 @@ func TestCompressCheckRoundTrip(t *testing.T) {
 	})
 }
 
+// TestCompressDense: the fast codec compresses so much densely and the rest fast.
+func TestCompressDense(t *testing.T) {
+	c := NewCodec(CompressFast)
+	plain := bytes.Repeat([]byte("a line of text\n"), 1<<20/15)
+	for n := 0; n < 2*denseBytes; n += len(plain) {
+		want := Zstd
+		if n+len(plain) > denseBytes {
+			want = S2
+		}
+		if b := c.Compress(Seal(Chunk, plain), nil); b.Encoding() != want {
+			t.Fatalf("after %d bytes: encoding %d, not %d", n, b.Encoding(), want)
+		}
+	}
+}
+
 // TestCompressAll: blobs that share memory do not overwrite each other, whether it suffices or not.
 func TestCompressAll(t *testing.T) {
-	for _, level := range []Compression{CompressFast, CompressMax, CompressOff} {
+	for _, level := range []Compression{CompressFast, CompressBulk, CompressMax, CompressOff} {
 		for _, room := range []int{0, 100, 3000, 1 << 20} {
 			var blobs []Blob
 			for n := range 40 {
@@ -262,7 +277,7 @@ func TestCompressChooses(t *testing.T) {
 	for i, id := 0, Sum(nil); i < len(random); i, id = i+len(id), Sum(id[:]) {
 		copy(random[i:], id[:])
 	}
-	for _, level := range []Compression{CompressFast, CompressMax} {
+	for _, level := range []Compression{CompressFast, CompressBulk, CompressMax} {
 		c := NewCodec(level)
 		if b := c.Compress(Seal(Chunk, text), nil); b.Encoding() == Raw {
 			t.Errorf("level %d: text stays raw", level)
@@ -310,7 +325,7 @@ func FuzzCheck(f *testing.F) {
 func benchmarkPlain() []byte { return bytes.Repeat([]byte("0123456789abcdefghijklmnopqrstuv"), 2<<10) }
 
 func BenchmarkCheck(b *testing.B) {
-	for name, level := range map[string]Compression{"raw": CompressOff, "s2": CompressFast, "zstd": CompressMax} {
+	for name, level := range map[string]Compression{"raw": CompressOff, "s2": CompressBulk, "zstd": CompressMax} {
 		b.Run(name, func(b *testing.B) {
 			blob := NewCodec(level).Compress(Seal(Chunk, benchmarkPlain()), nil)
 			scratch := make([]byte, blob.Size())

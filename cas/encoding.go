@@ -2,7 +2,9 @@ package cas
 
 import (
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -13,24 +15,38 @@ type Compression byte
 
 // The levels.
 const (
-	CompressFast Compression = iota // S2
+	CompressFast Compression = iota // Zstandard's fastest level for the first 32 MiB, then S2
 	CompressMax                     // Zstandard
 	CompressOff
+	CompressBulk // S2
 )
+
+// denseBytes is up to how many plain bytes the fast codec takes the time to compress densely:
+// it costs 0.1 s, which a large transfer would pay in proportion.
+const denseBytes = 32 << 20
 
 // A Codec compresses blobs. It is safe for concurrent use.
 type Codec struct {
 	level Compression
 	zstd  *zstd.Encoder
+	dense atomic.Int64 // plain bytes that may still be compressed densely
 }
 
 // NewCodec returns a codec of the level.
 func NewCodec(level Compression) *Codec {
 	c := &Codec{level: level}
-	if level == CompressMax {
-		// The options are constant and valid, so the error is always nil.
-		c.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithWindowSize(MaxSize), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	effort := zstd.SpeedDefault
+	switch level {
+	case CompressFast:
+		effort = zstd.SpeedFastest
+		c.dense.Store(denseBytes)
+	case CompressMax:
+		c.dense.Store(math.MaxInt64)
+	case CompressOff, CompressBulk:
+		return c
 	}
+	// The options are constant and valid, so the error is always nil.
+	c.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithWindowSize(MaxSize), zstd.WithEncoderLevel(effort))
 	return c
 }
 
@@ -42,13 +58,12 @@ func (c *Codec) Compress(b Blob, dst []byte) Blob {
 		return b
 	}
 	var out []byte
-	switch c.level {
-	case CompressFast:
-		out = s2.Encode(dst[:cap(dst)], b.plain)
-		b.enc = S2
-	case CompressMax:
+	if c.dense.Add(-int64(len(b.plain))) >= 0 {
 		out = c.zstd.EncodeAll(b.plain, dst[:0])
 		b.enc = Zstd
+	} else {
+		out = s2.Encode(dst[:cap(dst)], b.plain)
+		b.enc = S2
 	}
 	if len(out) > len(b.plain)-len(b.plain)/10 {
 		b.enc = Raw

@@ -153,7 +153,7 @@ func TestBombs(t *testing.T) {
 		},
 	}
 	addr := serve(t, d, server.Options{})
-	bomb := cas.NewCodec(cas.CompressFast).Compress(chunk(cas.MaxSize, 0), nil)
+	bomb := cas.NewCodec(cas.CompressBulk).Compress(chunk(cas.MaxSize, 0), nil)
 	var blobs []cas.Blob
 	for range 100 {
 		blobs = append(blobs, bomb)

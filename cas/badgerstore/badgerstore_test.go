@@ -202,7 +202,7 @@ func TestLayout(t *testing.T) {
 	s := openStore(t, t.TempDir(), Options{})
 	defer closeStore(t, s)
 	text := bytes.Repeat([]byte("abc"), 100)
-	packed := cas.NewCodec(cas.CompressFast).Compress(cas.Seal(cas.Node, text), nil)
+	packed := cas.NewCodec(cas.CompressBulk).Compress(cas.Seal(cas.Node, text), nil)
 	v := cas.VolumeID{15: 1}
 	if err := s.Put(t.Context(), v, []cas.Blob{cas.Seal(cas.Chunk, []byte("abc")), packed}); err != nil {
 		t.Fatal(err)

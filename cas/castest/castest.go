@@ -149,7 +149,7 @@ func testPutGet(t *testing.T, s cas.Store) {
 }
 
 func testAsStored(t *testing.T, s cas.Store) {
-	for i, level := range []cas.Compression{cas.CompressFast, cas.CompressMax, cas.CompressOff} {
+	for i, level := range []cas.Compression{cas.CompressBulk, cas.CompressFast, cas.CompressMax, cas.CompressOff} {
 		raw := cas.Seal(cas.Chunk, bytes.Repeat([]byte(fmt.Sprintf("level %d ", i)), 1000))
 		b := cas.NewCodec(level).Compress(raw, nil)
 		put(t, s, Volume(1), b)

@@ -243,7 +243,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func blobs(t testing.TB) []cas.Blob {
 	text := cas.Seal(cas.Chunk, bytes.Repeat([]byte("text that shrinks\n"), 100))
-	return []cas.Blob{cas.Seal(cas.Chunk, []byte("hi")), cas.NewCodec(cas.CompressFast).Compress(text, nil),
+	return []cas.Blob{cas.Seal(cas.Chunk, []byte("hi")), cas.NewCodec(cas.CompressBulk).Compress(text, nil),
 		cas.Seal(cas.Page, []byte{1, 2}), cas.Seal(cas.Node, nil)}
 }
 

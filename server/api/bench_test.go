@@ -21,7 +21,7 @@ func perItem(b *testing.B, unit string) {
 // benchBlobs are chunks of small files, of which S2 shrinks none and all.
 func benchBlobs() map[string][]cas.Blob {
 	rng := rand.NewChaCha8([32]byte{2})
-	codec := cas.NewCodec(cas.CompressFast)
+	codec := cas.NewCodec(cas.CompressBulk)
 	blobs := make(map[string][]cas.Blob)
 	for range benchItems {
 		data := make([]byte, 3<<10)

@@ -27,7 +27,7 @@ func testPush(t *testing.T, f *fixture) {
 	answer, err := f.Diff(f.ctx, diff)
 	must(t, err)
 	equal(t, "missing", answer, api.DiffAnswer{Missing: []bool{true, true, true, true, true}})
-	must(t, f.Upload(f.ctx, start.Session, []cas.Blob{cas.NewCodec(cas.CompressFast).Compress(blobA, nil), blobB}))
+	must(t, f.Upload(f.ctx, start.Session, []cas.Blob{cas.NewCodec(cas.CompressBulk).Compress(blobA, nil), blobB}))
 	must(t, f.Upload(f.ctx, start.Session, []cas.Blob{blobA}))
 	answer, err = f.Diff(f.ctx, diff)
 	must(t, err)
