@@ -18,15 +18,14 @@ import (
 const (
 	windowBytes  = 4 << 20 // plain bytes of the chunks that are fetched in one request
 	windowPieces = 1024
-	waitingFiles = 256
 	fetchers     = 4
-	flushFiles   = 1000     // finished files that are made durable together
+	flushFiles   = 4096     // complete files that are made durable together
 	flushBytes   = 64 << 20 // or bytes of them
 )
 
 // assembler makes files from chunks: those that local files hold are copied, the
-// others fetched, in windows that overlap. Finished files are made durable and put
-// in place in batches.
+// others fetched, in windows that overlap. Who writes the last piece of a file completes
+// it; complete files are made durable and put in place in batches, beside the fetching.
 type assembler struct {
 	r        *run
 	apply    *worktree.Applier
@@ -37,10 +36,12 @@ type assembler struct {
 	room     room
 	window   *window
 	windows  chan *window
-	finished chan *output
+	batches  chan struct{} // each a batch of complete files
 	flusher  *errgroup.Group
 	mu       sync.Mutex // guards the following
 	problems []worktree.Problem
+	files    int                       // that are complete since the last batch
+	bytes    int64                     // of them
 	open     map[*output]struct{}      // with a temporary file that is not complete
 	paged    map[string][]manifest.Run // the runs of files whose manifests have pages, for the index
 }
@@ -50,12 +51,11 @@ type assembler struct {
 type room struct {
 	window  int64 // bytes of a window
 	flush   int64 // bytes that are put in place together
-	waiting int   // files, with a descriptor each, that wait for that
 	fetches int   // windows at once
 }
 
 func (r *run) roomFor() room {
-	most := room{windowBytes, flushBytes, waitingFiles, fetchers}
+	most := room{windowBytes, flushBytes, fetchers}
 	free, _, err := r.root.Space()
 	if err != nil || free > 16*flushBytes {
 		return most
@@ -73,8 +73,7 @@ type output struct {
 }
 
 func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembler {
-	a := &assembler{r: r, apply: apply, parent: ctx, room: r.roomFor(), window: newWindow(), windows: make(chan *window), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
-	a.finished = make(chan *output, a.room.waiting)
+	a := &assembler{r: r, apply: apply, parent: ctx, room: r.roomFor(), window: newWindow(), windows: make(chan *window), batches: make(chan struct{}), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
 	a.group, a.ctx = errgroup.WithContext(ctx)
 	a.locate = sync.OnceValues(func() (*localChunks, error) { return findLocal(r) })
 	for range a.room.fetches {
@@ -211,13 +210,13 @@ func (o *output) fail(err error) {
 	}
 }
 
-// done drops one reason to wait for out, and passes it on after the last.
+// done drops one reason to wait for out, and completes it after the last.
 func (a *assembler) done(out *output) error {
-	if out.left.Add(-1) > 0 {
+	if out.left.Add(-1) > 0 || !a.complete(out) {
 		return nil
 	}
 	select {
-	case a.finished <- out:
+	case a.batches <- struct{}{}:
 		return nil
 	case <-a.ctx.Done():
 		return a.ctx.Err()
@@ -232,7 +231,7 @@ func (a *assembler) wait(err error) error {
 	}
 	close(a.windows)
 	gerr := a.group.Wait()
-	close(a.finished)
+	close(a.batches)
 	ferr := a.flusher.Wait()
 	for out := range a.open { // not complete, after an error
 		out.temp.Abort()
@@ -246,21 +245,12 @@ func (a *assembler) wait(err error) error {
 	return err
 }
 
-// flush collects finished files and puts them in place in batches.
+// flush puts complete files in place, batch by batch.
 func (a *assembler) flush() error {
-	files, bytes := 0, int64(0)
 	var first error
-	for out := range a.finished {
-		if first != nil {
-			continue
-		}
-		if a.queue(out) {
-			files++
-			bytes += int64(out.m.Size)
-		}
-		if files >= flushFiles || bytes >= a.room.flush {
+	for range a.batches {
+		if first == nil {
 			first = a.place()
-			files, bytes = 0, 0
 		}
 	}
 	if first != nil {
@@ -269,21 +259,28 @@ func (a *assembler) flush() error {
 	return a.place()
 }
 
-// queue hands a complete file to the applier.
-func (a *assembler) queue(out *output) bool {
+// complete hands a file to the applier, and reports whether a batch is full with it.
+func (a *assembler) complete(out *output) bool {
 	temp, err := a.temp(out)
-	a.mu.Lock()
-	delete(a.open, out)
-	a.mu.Unlock()
 	if err == nil {
-		if err = temp.Done(); err == nil {
-			return true
-		}
+		err = temp.Done()
 	} else if temp != nil {
 		temp.Abort()
 	}
-	a.fail(worktree.Problem{Path: out.path, Err: err})
-	return false
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.open, out)
+	if err != nil {
+		a.problems = append(a.problems, worktree.Problem{Path: out.path, Err: err})
+		return false
+	}
+	a.files++
+	a.bytes += int64(out.m.Size)
+	if a.files < flushFiles && a.bytes < a.room.flush {
+		return false
+	}
+	a.files, a.bytes = 0, 0
+	return true
 }
 
 func (a *assembler) place() error {
