@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	modeBits = 0o777 // of a manifest's mode, those that are applied
-	ownerAll = 0o700
-	syncFew  = 64 // with more files or directories than this the whole file system is synced
+	modeBits  = 0o777 // of a manifest's mode, those that are applied
+	ownerAll  = 0o700
+	ownerOnly = 0o600
+	syncFew   = 64 // with more files or directories than this the whole file system is synced
 )
 
 // Applier changes the tree. A change is made only where what stands at its path

@@ -59,7 +59,7 @@ func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp,
 	err := a.inParent(path, func(d dir, name string) (err error) {
 		a.root.step(StepTemp, path)
 		if err = expected(d, name, expect); err == nil {
-			t.h, err = d.create(t.s.temp)
+			t.h, err = d.create(t.s.temp, a.newMode(m))
 		}
 		return err
 	})
@@ -67,6 +67,14 @@ func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp,
 		return nil, err
 	}
 	return t, nil
+}
+
+// newMode is the mode with which the file of m is made: its own, so that it need not be set.
+func (a *Applier) newMode(m *manifest.Manifest) uint16 {
+	if a.traits.Modes {
+		return m.Mode & modeBits
+	}
+	return ownerOnly
 }
 
 // WriteAt implements [io.WriterAt]. It is safe for concurrent use. What is never
@@ -114,16 +122,16 @@ func (t *Temp) complete() (err error) {
 			return err
 		}
 	}
-	if t.a.traits.Modes {
-		if err := t.h.setMode(t.s.m.Mode & modeBits); err != nil {
-			return err
-		}
-	}
 	if err := t.h.setMtime(t.s.m.Mtime); err != nil {
 		return err
 	}
 	if t.s.entry, err = t.h.stat(); err != nil {
 		return err
+	}
+	if mode := t.s.m.Mode & modeBits; mode != t.s.entry.Mode && t.a.traits.Modes { // a umask, or what the directory passes on
+		if err := t.h.setMode(mode); err != nil {
+			return err
+		}
 	}
 	if !syncsAll || t.s.entry.Dev != t.a.root.dev {
 		if err := t.h.sync(); err != nil {

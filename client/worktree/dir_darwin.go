@@ -9,7 +9,9 @@ import (
 )
 
 // openBeneath opens path below the directory at, following no symbolic link.
-func openBeneath(at int, path string, flags int) (int, error) { return openSteps(at, path, flags) }
+func openBeneath(at int, path string, flags int, mode uint32) (int, error) {
+	return openSteps(at, path, flags, mode)
+}
 
 // list calls fn with each name in d but "." and "..". The name is valid only
 // during the call. buf is working space of at least 4 KiB.

@@ -12,16 +12,16 @@ import (
 )
 
 // openBeneath opens path below the directory at, following no symbolic link.
-func openBeneath(at int, path string, flags int) (fd int, err error) {
+func openBeneath(at int, path string, flags int, mode uint32) (fd int, err error) {
 	const attempts = 32 // EAGAIN: a rename came in between, or, for longer, a lease is held
-	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	how := unix.OpenHow{Flags: uint64(flags), Mode: uint64(mode), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
 	for range attempts {
 		fd, err = unix.Openat2(at, path, &how)
 		switch err {
 		case unix.EINTR, unix.EAGAIN:
 			continue
 		case unix.ENOSYS, unix.EPERM: // an old kernel, or a sandbox that does not know the call
-			return openSteps(at, path, flags)
+			return openSteps(at, path, flags, mode)
 		}
 		return fd, err
 	}

@@ -47,24 +47,25 @@ func openRoot(name string) (dir, error) {
 	return dir{handle{fd}}, err
 }
 
-// openAt opens a path below d.
-func (d dir) openAt(path string, flags int) (handle, error) {
+// openAt opens a path below d, with mode where flags ask for a new file.
+func (d dir) openAt(path string, flags int, mode uint32) (handle, error) {
 	if path == "" {
 		path = "."
 	}
-	fd, err := openBeneath(d.fd, path, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	fd, err := openBeneath(d.fd, path, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 	return handle{fd}, err
 }
 
-// openSteps opens path, one component at a time.
-func openSteps(at int, path string, flags int) (int, error) {
+// openSteps is openAt, one component at a time.
+func openSteps(at int, path string, flags int, mode uint32) (int, error) {
 	for parent := at; ; {
 		name, rest, more := cut(path)
-		step := flags
+		step, stepMode := flags, mode
 		if more {
+			stepMode = 0
 			step = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 		}
-		fd, err := retry(func() (int, error) { return unix.Openat(parent, name, step, 0) })
+		fd, err := retry(func() (int, error) { return unix.Openat(parent, name, step, stepMode) })
 		if parent != at {
 			unix.Close(parent)
 		}
@@ -86,13 +87,13 @@ func cut(path string) (name, rest string, more bool) {
 
 // sub opens the directory at path below d; "" is d itself.
 func (d dir) sub(path string) (dir, error) {
-	h, err := d.openAt(path, unix.O_RDONLY|unix.O_DIRECTORY)
+	h, err := d.openAt(path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	return dir{h}, err
 }
 
 // open opens the file at path below d for reading.
 func (d dir) open(path string) (handle, error) {
-	return d.openAt(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	return d.openAt(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 }
 
 func entryOf(st *unix.Stat_t) Entry {
@@ -169,12 +170,9 @@ func (d dir) self() (Entry, error) { return d.handle.stat() }
 // holdable: the system can hold every name.
 func holdable(string) error { return nil }
 
-// create makes a new file, for its owner alone.
-func (d dir) create(name string) (handle, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	})
-	return handle{fd}, err
+// create makes a new file at path below d, with the mode as far as the umask lets it.
+func (d dir) create(path string, mode uint16) (handle, error) {
+	return d.openAt(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, uint32(mode))
 }
 
 func (d dir) openLock(name string) (*os.File, error) {

@@ -157,9 +157,15 @@ func holdable(name string) error {
 	return nil
 }
 
-// create makes a new file.
-func (d dir) create(name string) (handle, error) {
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// create makes a new file at path below d. Its mode is the system's affair.
+func (d dir) create(path string, _ uint16) (handle, error) {
+	parent, name := split(path)
+	in, err := d.sub(parent)
+	if err != nil {
+		return handle{}, err
+	}
+	defer in.close()
+	f, err := in.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	return handle{f}, err
 }
 

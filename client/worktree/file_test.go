@@ -69,10 +69,10 @@ func TestOpenFileBelowLink(t *testing.T) {
 	if _, err := r.OpenFile(*e); !errors.Is(err, ErrChanged) {
 		t.Errorf("OpenFile: %v", err)
 	}
-	if _, err := openSteps(r.dir.fd, "d/file", os.O_RDONLY); err == nil {
+	if _, err := openSteps(r.dir.fd, "d/file", os.O_RDONLY, 0); err == nil {
 		t.Error("openSteps followed a symlink")
 	}
-	fd, err := openSteps(r.dir.fd, "moved/file", os.O_RDONLY)
+	fd, err := openSteps(r.dir.fd, "moved/file", os.O_RDONLY, 0)
 	if err != nil {
 		t.Errorf("openSteps: %v", err)
 	}

@@ -35,10 +35,10 @@ func (r *Root) tryTraits() Traits {
 	}
 	defer state.close()
 	const name = "traits"
-	h, err := state.create(name)
+	h, err := state.create(name, ownerOnly)
 	if err != nil { // left by a run that was killed
 		state.unlink(name)
-		if h, err = state.create(name); err != nil {
+		if h, err = state.create(name, ownerOnly); err != nil {
 			return whole
 		}
 	}
