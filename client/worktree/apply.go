@@ -155,6 +155,13 @@ func (a *Applier) inParent(path string, fn func(d dir, name string) error) error
 	return a.failed(path, err)
 }
 
+// knows reports whether touch has been called with the directory at path, or it was made.
+func (a *Applier) knows(path string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.touched[path] != nil
+}
+
 // touch remembers what Finish gives back to the directory at path, and makes it
 // writable where that is asked for.
 func (a *Applier) touch(path string, d dir, writable bool) error {

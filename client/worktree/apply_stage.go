@@ -2,6 +2,7 @@ package worktree
 
 import (
 	"errors"
+	"os"
 	"sync"
 
 	"dfs/manifest"
@@ -53,20 +54,52 @@ type Temp struct {
 
 // File prepares a file of the content that will be written to the Temp, to take the
 // place of expect. When that is a directory it must be empty by the time of Flush, else
-// the problem is [ErrNotEmpty].
+// the problem is [ErrNotEmpty]. That something stands where nothing is expected is
+// left to Flush to find.
 func (a *Applier) File(path string, m *manifest.Manifest, expect *Entry) (*Temp, error) {
 	t := &Temp{a: a, s: &staged{path: path, temp: tempName(tempNew, base(path)), m: m, expect: expect}}
-	err := a.inParent(path, func(d dir, name string) (err error) {
-		a.root.step(StepTemp, path)
-		if err = expected(d, name, expect); err == nil {
-			t.h, err = d.create(t.s.temp, a.newMode(m))
-		}
-		return err
-	})
+	err := os.ErrPermission
+	parent, _ := split(path)
+	if expect == nil && len(parent)+1+tempNameLen <= maxPath && a.knows(parent) {
+		err = t.createBelow(parent)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		err = a.inParent(path, t.createIn)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// createBelow makes the temporary by its whole path, in a directory that Finish gives
+// back its attributes to already: nothing but the temporary need be opened.
+func (t *Temp) createBelow(parent string) (err error) {
+	a := t.a
+	if err := a.begin(); err != nil {
+		return err
+	}
+	if err := holdable(base(t.s.path)); err != nil {
+		return err
+	}
+	a.root.step(StepTemp, t.s.path)
+	t.h, err = a.root.dir.create(join(parent, t.s.temp), a.newMode(t.s.m))
+	if replaced(err) {
+		err = ErrChanged
+	}
+	return a.failed(t.s.path, err)
+}
+
+// createIn makes the temporary in d, which is the parent.
+func (t *Temp) createIn(d dir, name string) (err error) {
+	t.a.root.step(StepTemp, t.s.path)
+	if t.s.expect != nil {
+		err = expected(d, name, t.s.expect)
+	}
+	if err == nil {
+		t.h, err = d.create(t.s.temp, t.a.newMode(t.s.m))
+	}
+	return err
 }
 
 // newMode is the mode with which the file of m is made: its own, so that it need not be set.

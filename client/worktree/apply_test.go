@@ -475,7 +475,6 @@ func TestApplyRefuses(t *testing.T) {
 		"remove another than is expected": a.Remove("other", file),
 		"make a file below a file":        fileError(a, "other/file", m, nil),
 		"expect a file that is not there": fileError(a, "absent", m, file),
-		"expect nothing where a file is":  fileError(a, "other", m, nil),
 		"make a file below nothing":       fileError(a, "absent/file", m, nil),
 	} {
 		if got == nil {
@@ -493,9 +492,10 @@ func TestApplyRefuses(t *testing.T) {
 		t.Error("Done of a file that is larger than its manifest: no error")
 	}
 	must(t, a.Symlink("d", &manifest.Manifest{Kind: manifest.Symlink, Target: "x"}, d))
+	putFile(t, a, "other", "new", fileOf("new", 0o644, manifest.Time{}), nil)
 	_, problems, err := a.Flush(t.Context())
-	if err != nil || len(problems) != 1 || !errors.Is(problems[0].Err, ErrNotEmpty) {
-		t.Errorf("a link in the place of a full directory: %v, %v", problems, err)
+	if err != nil || len(problems) != 2 || !errors.Is(problems[0].Err, ErrNotEmpty) || !errors.Is(problems[1].Err, ErrChanged) {
+		t.Errorf("a link in the place of a full directory, a file where one is: %v, %v", problems, err)
 	}
 	if got := everything(t, dir); !slices.Equal(got, []string{"d", "d/file", "other"}) {
 		t.Errorf("there are %q", got)
