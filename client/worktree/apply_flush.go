@@ -25,6 +25,8 @@ func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
 		return nil, problems, err
 	}
 	slices.SortFunc(b.queue, func(x, y *staged) int { return compare(x.path, y.path) })
+	in := &parent{root: a.root}
+	defer in.close()
 	for i, s := range b.queue {
 		if err := ctx.Err(); err != nil {
 			for _, left := range b.queue[i:] {
@@ -32,7 +34,7 @@ func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
 			}
 			return nil, problems, err
 		}
-		applied, err := a.place(s)
+		applied, err := a.place(s, in)
 		if err != nil {
 			problems = append(problems, Problem{s.path, a.failed(s.path, err)})
 			continue
@@ -70,13 +72,12 @@ func (a *Applier) settle(b *batch) (problems []Problem, err error) {
 }
 
 // place puts s at its path.
-func (a *Applier) place(s *staged) (Applied, error) {
-	parent, name := split(s.path)
-	d, err := a.root.directory(parent)
+func (a *Applier) place(s *staged, in *parent) (Applied, error) {
+	above, name := split(s.path)
+	d, err := in.at(above)
 	if err != nil {
 		return Applied{}, err
 	}
-	defer d.close()
 	a.root.step(StepPlace, s.path)
 	if s.expect == nil {
 		err = d.renameNew(s.temp, name)
