@@ -25,6 +25,7 @@ func (a *Applier) Flush(ctx context.Context) ([]Applied, []Problem, error) {
 		return nil, problems, err
 	}
 	slices.SortFunc(b.queue, func(x, y *staged) int { return compare(x.path, y.path) })
+	b.done = slices.Grow(b.done, len(b.queue))
 	in := &parent{root: a.root}
 	defer in.close()
 	for i, s := range b.queue {

@@ -34,10 +34,16 @@ func (s *staged) drop(r *Root) {
 }
 
 func (s *staged) release() {
-	if s.held != nil {
-		s.held.close()
-		s.held = nil
+	if h := s.take(); h != nil {
+		h.close()
 	}
+}
+
+// take returns the descriptor, which the caller closes; nil when there is none.
+func (s *staged) take() *handle {
+	h := s.held
+	s.held = nil
+	return h
 }
 
 // Temp is a new file that is being written under a temporary name, beside its
@@ -188,18 +194,29 @@ func (t *Temp) Abort() {
 // enqueue leaves s to the next Flush. Up to syncFew descriptors stay open to be
 // synced one by one; with more files than that the whole file system will be.
 func (a *Applier) enqueue(s *staged) {
+	var few [1]*handle
+	for _, h := range a.queue(s, few[:0]) {
+		h.close() // takes longer than others should wait for a.mu
+	}
+}
+
+// queue is enqueue, but for the descriptors to be closed, which it appends to drop.
+func (a *Applier) queue(s *staged, drop []*handle) []*handle {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	b := &a.ready
 	b.queue = append(b.queue, s)
 	if s.held == nil {
-		return
+		return drop
 	}
 	if b.held++; b.held <= syncFew {
-		return
+		return drop
 	}
 	for _, q := range b.queue[b.released:] {
-		q.release()
+		if h := q.take(); h != nil {
+			drop = append(drop, h)
+		}
 	}
 	b.released = len(b.queue)
+	return drop
 }
