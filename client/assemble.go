@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -95,12 +96,8 @@ func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembl
 func (a *assembler) file(t target) error {
 	out := &output{target: t}
 	out.left.Store(1)
-	source, err := a.pages(t)
-	if err != nil {
-		return err
-	}
 	off := int64(0)
-	for run, err := range manifest.Runs(a.ctx, t.m, source) {
+	for run, err := range a.runs(t) {
 		if damaged(err) {
 			out.fail(fmt.Errorf("its list of chunks did not come whole from the hub: %w", err))
 			break
@@ -119,6 +116,26 @@ func (a *assembler) file(t target) error {
 		off += int64(run.Bytes())
 	}
 	return a.done(out)
+}
+
+// runs yields the content of t in order. That of a small file is in its manifest.
+func (a *assembler) runs(t target) iter.Seq2[manifest.Run, error] {
+	return func(yield func(manifest.Run, error) bool) {
+		if t.m.Pages.IsZero() {
+			for _, run := range t.m.Runs {
+				if !yield(run, nil) {
+					return
+				}
+			}
+			return
+		}
+		source, err := a.pages(t)
+		if err != nil {
+			yield(manifest.Run{}, err)
+			return
+		}
+		manifest.Runs(a.ctx, t.m, source)(yield)
+	}
 }
 
 func (a *assembler) note(path string, run manifest.Run) {

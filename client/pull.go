@@ -168,7 +168,7 @@ func (p *puller) visit(f *found) error {
 	case reconcile.Restore:
 		p.r.result.Kept = append(p.r.result.Kept, f.path)
 	}
-	if err := p.announce(f, plan.Result); err != nil || p.plan != nil {
+	if err := p.announce(f, plan.Result, remote); err != nil || p.plan != nil {
 		return err
 	}
 	if !p.restoreAbove(f) {
@@ -177,8 +177,8 @@ func (p *puller) visit(f *found) error {
 	return p.make(target{f.path, plan.Result, f.entry, f.old}, f.local)
 }
 
-// announce counts a change that is to be made here.
-func (p *puller) announce(f *found, result *manifest.Manifest) error {
+// announce counts a change that is to be made here. remote is what the hub has.
+func (p *puller) announce(f *found, result, remote *manifest.Manifest) error {
 	var old, new []byte
 	var err error
 	if f.local != nil {
@@ -186,7 +186,11 @@ func (p *puller) announce(f *found, result *manifest.Manifest) error {
 			return err
 		}
 	}
-	if result != nil {
+	switch result {
+	case remote:
+		new = f.remote
+	case nil:
+	default:
 		if new, err = result.Encode(); err != nil {
 			return err
 		}

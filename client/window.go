@@ -82,6 +82,9 @@ func (a *assembler) receive(w *window, refs []cas.Ref) error {
 
 // damaged reports whether the hub is there and a blob is not, or is not what it should be.
 func damaged(err error) bool {
+	if err == nil {
+		return false
+	}
 	var frame *api.DamageError
 	return errors.Is(err, cas.ErrCorrupt) || errors.Is(err, cas.ErrNotFound) || errors.As(err, &frame)
 }
