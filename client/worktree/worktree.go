@@ -8,8 +8,9 @@
 // Paths are relative to the root, with "/" between names; names are bytes, of
 // any encoding. The root is an open descriptor. Everything below it is reached
 // without following a symbolic link: openat2 with RESOLVE_BENEATH and
-// RESOLVE_NO_SYMLINKS on Linux, else one component at a time. The state
-// directory .dfs at the root belongs to the program and is never an entry.
+// RESOLVE_NO_SYMLINKS on Linux, else one component at a time, anew for each change,
+// but that Flush uses a directory for a millisecond when it places many files in it. The
+// state directory .dfs at the root belongs to the program and is never an entry.
 //
 // # Order
 //
