@@ -16,8 +16,22 @@ const (
 	maxHeader     = 16 << 10
 )
 
+// serving is the key, in the context of a request, of the context under which Serve serves.
+type serving struct{}
+
+// untilStop returns a context that ends with ctx, or when the server stops.
+func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	server, ok := ctx.Value(serving{}).(context.Context)
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(server, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 // Serve serves h on ln, HTTP/1 only, until ctx ends; then it stops accepting,
-// lets the requests that run go on for up to 10 s, and cuts what is left.
+// ends those that wait for a head, lets the others go on for up to 10 s, and cuts what is left.
 // It returns nil after such an end and closes ln in any case. Headers of a
 // request must come within 10 s and be at most 16 KiB; a connection may idle for 2 minutes.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
@@ -32,6 +46,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), serving{}, ctx) },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)

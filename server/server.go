@@ -100,6 +100,7 @@ func (s *server) router() *gin.Engine {
 		api.OpStart: s.start, api.OpDiff: s.diff, api.OpUpload: s.upload, api.OpCommit: s.commit,
 		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
 		api.OpBlobs: s.blobs, api.OpNodes: s.nodes, api.OpSnapshot: s.snapshot,
+		api.OpConflicts: s.conflicts, api.OpSettle: s.settle,
 	}
 	for op, h := range handlers {
 		route := api.Op(op).Route()

@@ -2,22 +2,20 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"iter"
 
 	"github.com/gin-gonic/gin"
 
-	"dfs/cas"
 	"dfs/server/api"
 )
 
 const (
 	writeBuffer = 256 << 10 // of a streamed answer
-	changesRun  = 64 << 10  // bytes of changes in a frame, about
+	listRun     = 64 << 10  // bytes of a list in a frame, about
 )
 
 // stream has fill write a streamed answer. Until something is written an error
@@ -103,59 +101,25 @@ func (s *server) checkList(n int) error {
 	return nil
 }
 
-func (s *server) changes(c *gin.Context) (any, error) {
-	req, skip, err := s.changesRequest(c)
-	if err != nil {
-		return nil, err
-	}
-	c.Header(api.HeaderSnapshot, req.To.String())
-	ctx := c.Request.Context()
+// sequence answers with the elements of a list, in binary by means of encode or as JSON: an
+// object with the list, of that name, and their count or the error that ended it.
+func sequence[T any](s *server, c *gin.Context, name string, seq iter.Seq2[T, error], encode func(*T, []byte) ([]byte, error)) error {
 	if binary(c.Request) {
-		return nil, s.frames(c, func(fw *api.FrameWriter) error { return s.changesBinary(ctx, fw, req, skip) })
+		return s.frames(c, func(fw *api.FrameWriter) error { return sequenceBinary(fw, seq, encode) })
 	}
-	return nil, s.stream(c, api.JSON, func(w *bufio.Writer) error { return s.changesJSON(ctx, w, req, skip) })
+	return s.stream(c, api.JSON, func(w *bufio.Writer) error { return sequenceJSON(w, name, seq) })
 }
 
-// changesRequest reads the query; a To that is left out becomes the head's ID.
-func (s *server) changesRequest(c *gin.Context) (req api.ChangesRequest, skip uint64, err error) {
-	if req.Volume, err = queryVolume(c); err != nil {
-		return req, 0, err
-	}
-	if req.From, err = queryID(c, "from"); err != nil {
-		return req, 0, err
-	}
-	if req.To, err = queryID(c, "to"); err != nil {
-		return req, 0, err
-	}
-	if n := c.Query("skip"); n != "" {
-		if skip, err = strconv.ParseUint(n, 10, 63); err != nil {
-			return req, 0, invalid(api.ErrInvalid, "query: skip: %v", err)
-		}
-	}
-	if req.To.IsZero() {
-		head, err := s.hub.Snapshot(c.Request.Context(), req.Volume, cas.ID{})
-		if err != nil {
-			return req, 0, err
-		}
-		req.To = head.ID
-	}
-	return req, skip, nil
-}
-
-func (s *server) changesBinary(ctx context.Context, fw *api.FrameWriter, req api.ChangesRequest, skip uint64) error {
+func sequenceBinary[T any](fw *api.FrameWriter, seq iter.Seq2[T, error], encode func(*T, []byte) ([]byte, error)) error {
 	var run []byte
-	for change, err := range s.hub.Changes(ctx, req) {
-		if err == nil && skip > 0 {
-			skip--
-			continue
-		}
+	for v, err := range seq {
 		if err == nil {
-			run, err = change.Append(run)
+			run, err = encode(&v, run)
 		}
 		if err != nil {
 			return errors.Join(flush(fw, run), err)
 		}
-		if len(run) >= changesRun {
+		if len(run) >= listRun {
 			if err := flush(fw, run); err != nil {
 				return err
 			}
@@ -165,7 +129,7 @@ func (s *server) changesBinary(ctx context.Context, fw *api.FrameWriter, req api
 	return flush(fw, run)
 }
 
-// flush writes a run of changes, unless it is empty.
+// flush writes a run of elements, unless it is empty.
 func flush(fw *api.FrameWriter, run []byte) error {
 	if len(run) == 0 {
 		return nil
@@ -173,19 +137,17 @@ func flush(fw *api.FrameWriter, run []byte) error {
 	return fw.Message(run)
 }
 
-func (s *server) changesJSON(ctx context.Context, w *bufio.Writer, req api.ChangesRequest, skip uint64) error {
+func sequenceJSON[T any](w *bufio.Writer, name string, seq iter.Seq2[T, error]) error {
 	n, failed := uint64(0), error(nil)
-	for change, err := range s.hub.Changes(ctx, req) {
+	before := fmt.Sprintf("{%q:[\n", name)
+	for v, err := range seq {
 		if failed = err; err != nil {
 			break
 		}
-		if skip > 0 {
-			skip--
-			continue
-		}
-		if err := writeJSON(w, before(n), change); err != nil {
+		if err := writeJSON(w, before, v); err != nil {
 			return nil
 		}
+		before = ",\n"
 		n++
 	}
 	switch {
@@ -194,20 +156,12 @@ func (s *server) changesJSON(ctx context.Context, w *bufio.Writer, req api.Chang
 	case failed != nil:
 		_ = writeJSON(w, "],\"error\":", api.AsError(failed))
 	case n == 0:
-		_ = writeJSON(w, before(n)+"],\"count\":", n)
+		_ = writeJSON(w, before+"],\"count\":", n)
 	default:
 		_ = writeJSON(w, "],\"count\":", n)
 	}
 	_, _ = io.WriteString(w, "}\n")
 	return nil
-}
-
-// before returns what stands before change number n.
-func before(n uint64) string {
-	if n == 0 {
-		return "{\"changes\":[\n"
-	}
-	return ",\n"
 }
 
 func writeJSON(w io.Writer, before string, v any) error {
@@ -217,4 +171,18 @@ func writeJSON(w io.Writer, before string, v any) error {
 	}
 	_, err = fmt.Fprintf(w, "%s%s", before, data)
 	return err
+}
+
+// without is seq less the elements that drop says, errors never.
+func without[T any](seq iter.Seq2[T, error], drop func(*T) bool) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for v, err := range seq {
+			if err == nil && drop(&v) {
+				continue
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"testing"
 
@@ -157,6 +158,18 @@ func requests() []request {
 			}
 			return same(got, s.all)
 		}},
+		{"conflicts", func(ctx context.Context, h api.Hub, s *scene) error {
+			if err := s.clash(ctx); err != nil {
+				return err
+			}
+			req := api.ConflictsRequest{Volume: s.volume.ID}
+			want, err := conflicts(s.hub.Conflicts(ctx, req))
+			if err != nil {
+				return err
+			}
+			got, err := conflicts(h.Conflicts(ctx, req))
+			return errors.Join(err, same(len(want), 600), same(got, want))
+		}},
 		{"blobs", func(ctx context.Context, h api.Hub, s *scene) error {
 			var got []cas.Ref
 			err := h.Blobs(ctx, s.volume.ID, refs(s.blobs...), func(b cas.Blob) error { got = append(got, b.Ref()); return nil })
@@ -168,6 +181,35 @@ func requests() []request {
 			return errors.Join(err, same(got, s.nodes))
 		}},
 	}
+}
+
+// clash makes two conflicts at each of 300 links.
+func (s *scene) clash(ctx context.Context) error {
+	for i := range 2 {
+		a, err := s.hub.Start(ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: random(), Volume: s.volume.ID, Run: random()})
+		if err != nil {
+			return err
+		}
+		req := api.CommitRequest{Session: a.Session, Key: random()}
+		for _, c := range s.all[:300] {
+			link := &manifest.Manifest{Kind: manifest.Symlink, Mode: 0o777, Target: fmt.Sprint(i)}
+			req.Edits = append(req.Edits, api.Edit{Path: c.Path, New: link})
+		}
+		if _, err := s.hub.Commit(ctx, req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conflicts(seq iter.Seq2[api.Conflict, error]) (all []api.Conflict, err error) {
+	for c, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // commitOnce commits, and checks that one snapshot came of it.

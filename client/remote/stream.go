@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
-	"strconv"
 
 	"dfs/cas"
 	"dfs/server/api"
@@ -82,55 +80,8 @@ func grown(buf []byte, n int) []byte {
 	return buf
 }
 
-// Changes implements [api.Hub].
-func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
-	return func(yield func(api.Change, error) bool) {
-		w := changesWalk{hub: h, ctx: ctx, req: req, yield: yield}
-		err := h.persist(ctx, func() (bool, error) {
-			before := w.done
-			err := w.attempt()
-			return w.done > before, err
-		})
-		if err != nil && !w.stopped {
-			yield(api.Change{}, err)
-		}
-	}
-}
-
-// A changesWalk yields changes over as many requests as it takes. After the
-// first answer the request names the snapshot to which it leads, so that all
-// answers are parts of one sequence.
-type changesWalk struct {
-	hub     *Hub
-	ctx     context.Context
-	req     api.ChangesRequest
-	yield   func(api.Change, error) bool
-	done    uint64 // changes yielded
-	stopped bool   // yield wants no more
-}
-
-func (w *changesWalk) attempt() error {
-	query := volumeQuery(w.req.Volume)
-	if !w.req.From.IsZero() {
-		query.Set("from", w.req.From.String())
-	}
-	if !w.req.To.IsZero() {
-		query.Set("to", w.req.To.String())
-	}
-	if w.done > 0 {
-		query.Set("skip", strconv.FormatUint(w.done, 10))
-	}
-	return w.hub.send(w.ctx, api.OpChanges, query, nil, func(resp *http.Response) error {
-		to, err := cas.ParseID(resp.Header.Get(api.HeaderSnapshot))
-		if err != nil || !w.req.To.IsZero() && to != w.req.To {
-			return fmt.Errorf("%s: changes: answer leads to snapshot %q", w.hub.base, resp.Header.Get(api.HeaderSnapshot))
-		}
-		w.req.To = to
-		return w.read(api.NewFrameReader(resp.Body))
-	})
-}
-
-func (w *changesWalk) read(frames *api.FrameReader) error {
+// messages calls fn for each message of an answer, valid until fn returns, until fn wants no more.
+func (h *Hub) messages(frames *api.FrameReader, op api.Op, fn func(msg []byte) (more bool, err error)) error {
 	var msg []byte
 	for {
 		head, err := frames.Next()
@@ -141,21 +92,13 @@ func (w *changesWalk) read(frames *api.FrameReader) error {
 			return inTransit(err)
 		}
 		if !head.IsMessage() {
-			return fmt.Errorf("%s: changes: answered %v", w.hub.base, head.Ref)
+			return fmt.Errorf("%s: %v: answered %v", h.base, op, head.Ref)
 		}
 		if msg, err = frames.Message(head, msg[:0]); err != nil {
 			return inTransit(err)
 		}
-		run, err := api.DecodeChanges(msg)
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.hub.base, err)
-		}
-		for _, c := range run {
-			w.done++
-			if !w.yield(c, nil) {
-				w.stopped = true
-				return nil
-			}
+		if more, err := fn(msg); err != nil || !more {
+			return err
 		}
 	}
 }

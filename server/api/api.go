@@ -3,7 +3,7 @@
 // limits and the errors. It is all that both sides share; it does no I/O.
 //
 // A push is Start, then for each batch Diff (which blobs are missing?) and
-// Upload, then Commit. A pull is Start, then Changes (or a Merkle walk with
+// Upload, then Commit. A conflict is settled by a Commit too. A pull is Start, then Changes (or a Merkle walk with
 // Nodes when the replica has no base), then Blobs. Every call may be lost,
 // doubled or repeated at any time with the same effect as one call.
 package api
@@ -62,7 +62,10 @@ type Hub interface {
 	// answer without effect. ErrIncomplete (with Missing) when an edit
 	// names a blob that is not there: nothing is committed, the session stays.
 	// ErrRoot when head was Seen and the new root is not Expect. An edit that
-	// conflicts does not stop the others (see CommitAnswer).
+	// conflicts does not stop the others (see CommitAnswer). ErrMoved when a conflict of
+	// Settle is not open any more, or it or the head's version of its path is not what
+	// the settlement says, or the head does not take the edit of its path: nothing is
+	// committed, the session stays.
 	Commit(ctx context.Context, req CommitRequest) (CommitAnswer, error)
 
 	// Report lets a client that pulls tell its progress; it keeps the session
@@ -71,9 +74,14 @@ type Hub interface {
 
 	// Changes yields what differs between two snapshots of a volume, in path
 	// order, one change a path. The zero From is the empty tree; the zero To
-	// is the head. ErrNotFound when the volume has no such snapshot. After an error the
+	// is the head. With Wait, a head that is From is waited for to become another, for so
+	// long at most. ErrNotFound when the volume has no such snapshot. After an error the
 	// sequence ends.
 	Changes(ctx context.Context, req ChangesRequest) iter.Seq2[Change, error]
+
+	// Conflicts yields conflicts of a volume, by path and then by time. Theirs of an open one
+	// is the head's version as it is now. After an error the sequence ends.
+	Conflicts(ctx context.Context, req ConflictsRequest) iter.Seq2[Conflict, error]
 
 	// Blobs calls fn for each ref (chunks and pages) in the order asked for, at most
 	// Limits.Blobs of them. A blob is valid until fn returns.
@@ -229,6 +237,7 @@ type CommitRequest struct {
 	Parts   int          // staged parts that must be there
 	Edits   []Edit       // edits that are not staged, ascending; a path is either here or in a part
 	Blobs   []cas.Blob   // blobs that they name and the hub lacks, stored as by Upload
+	Settle  []Settlement // conflicts that the edits settle
 	Seen    cas.ID       // the snapshot that Expect was computed from
 	Expect  cas.ID       // the root after the edits if the head is Seen; zero: not known
 	Message string
@@ -249,17 +258,39 @@ type CommitAnswer struct {
 	Kept []string
 }
 
+// A Settlement closes an open conflict, of whichever replica, if it still is what who
+// decided saw. What the path becomes is an edit of the same request; without one the head's
+// version stays.
+type Settlement struct {
+	Conflict cas.ID // its ID
+	Ours     cas.ID // the hash of its Ours
+	Theirs   cas.ID // the hash of the head's version of its path; zero: absent
+	Take     string // what was decided, for people: ours, theirs, both, base, file, lww, merge, copy
+}
+
 // Conflict is an object on the hub: Path, which Replica wanted to be Ours
-// while the head has Theirs, both changed from Base; nil is absent.
+// while the head has Theirs, both changed from Base; nil is absent. There is one open
+// conflict of a replica at a path; a further edit of the replica there becomes its Ours. A
+// settled one stays, with both versions. To its replica it says that Ours is known to
+// whoever decided, and so takes the place of Base: what the head has there then is a change of it.
 type Conflict struct {
-	ID      cas.ID // SHA-256 of volume, replica and path: one open conflict each
+	ID      cas.ID // SHA-256 of volume, replica, path and the hash of Base
 	Path    string
 	Replica ReplicaID
+	Client  string // the name of the replica's host, for people
 	Base    *manifest.Manifest
 	Ours    *manifest.Manifest
 	Theirs  *manifest.Manifest
 	Open    bool
-	Time    time.Time // when the hub recorded it; information only
+	Take    string    // of a settled one: what was decided; "edit" when the replica's own edit settled it
+	Time    time.Time // when the hub first recorded it; information only
+}
+
+// ConflictsRequest asks for conflicts of a volume.
+type ConflictsRequest struct {
+	Volume  cas.VolumeID `json:"volume"`
+	Replica ReplicaID    `json:"replica"` // only this replica's; zero: all
+	All     bool         `json:"all"`     // settled ones too
 }
 
 // ChangesRequest asks for the difference between two snapshots.
@@ -267,6 +298,8 @@ type ChangesRequest struct {
 	Volume cas.VolumeID `json:"volume"`
 	From   cas.ID       `json:"from"`
 	To     cas.ID       `json:"to"`
+
+	Wait time.Duration `json:"-"` // at most MaxWait
 }
 
 // Status describes a volume at work.

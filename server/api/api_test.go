@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -65,16 +66,21 @@ func diffAnswer() *api.DiffAnswer {
 }
 
 func commitRequest() *api.CommitRequest {
-	return &api.CommitRequest{Session: vid(1), Key: vid(2), Parts: 2, Edits: edits(), Seen: id(5), Message: "first\nline"}
+	return &api.CommitRequest{Session: vid(1), Key: vid(2), Parts: 2, Edits: edits(), Seen: id(5), Message: "first\nline",
+		Settle: []api.Settlement{{Conflict: id(6), Ours: id(7), Theirs: id(8), Take: "ours"}, {Conflict: id(9), Ours: id(7), Take: "copié"}}}
 }
 
 func commitAnswer() *api.CommitAnswer {
 	return &api.CommitAnswer{
 		Head: api.Head{Snapshot: id(1), Seq: 1 << 40, Root: id(2)}, Merged: true, Kept: []string{"kept"},
-		Conflicts: []api.Conflict{
-			{ID: id(3), Path: "c", Replica: vid(3), Base: file(""), Ours: file("ours"), Theirs: link("t"), Open: true, Time: time.Unix(1700000000, 7).UTC()},
-			{ID: id(4), Path: "d", Replica: vid(4)},
-		},
+		Conflicts: conflicts(),
+	}
+}
+
+func conflicts() []api.Conflict {
+	return []api.Conflict{
+		{ID: id(3), Path: "c", Replica: vid(3), Client: "höst", Base: file(""), Ours: file("ours"), Theirs: link("t"), Open: true, Time: time.Unix(1700000000, 7).UTC()},
+		{ID: id(4), Path: "d\xff", Replica: vid(4), Take: "theirs"},
 	}
 }
 
@@ -111,7 +117,17 @@ func codecs() []codec {
 		of("nodes-request", &api.NodesRequest{Volume: vid(1), IDs: []cas.ID{id(1), id(2)}},
 			func(r *api.NodesRequest) ([]byte, error) { return r.Append(nil), nil }, api.DecodeNodesRequest),
 		of("changes", changes(), encodeChanges, api.DecodeChanges),
+		of("conflicts", conflicts(), encodeConflicts, api.DecodeConflicts),
 	}
+}
+
+func encodeConflicts(list []api.Conflict) (b []byte, err error) {
+	for _, c := range list {
+		if b, err = c.Append(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 func encodeChanges(list []api.Change) (b []byte, err error) {
@@ -152,10 +168,16 @@ func TestMessagesRoundTrip(t *testing.T) {
 	}
 }
 
-// prefixIsWhole reports whether b, a prefix of a message, is a message: of changes, any whole number of them is.
+// prefixIsWhole reports whether b, a prefix of a message, is a message: of changes and of
+// conflicts, any whole number of them is.
 func prefixIsWhole(name string, b []byte) bool {
 	for n := range changes() {
 		if whole, _ := encodeChanges(changes()[:n]); name == "changes" && bytes.Equal(b, whole) {
+			return true
+		}
+	}
+	for n := range conflicts() {
+		if whole, _ := encodeConflicts(conflicts()[:n]); name == "conflicts" && bytes.Equal(b, whole) {
 			return true
 		}
 	}
@@ -181,6 +203,20 @@ func TestDecodersRefuse(t *testing.T) {
 	}
 	if _, err := api.DecodeDiffRequest(diff(0, 1, 1, 'a', 0, 0)); err != nil {
 		t.Errorf("the like without a mistake: %v", err)
+	}
+	for name, c := range map[string]api.Conflict{
+		"client of 256 bytes":    {Path: "a", Client: strings.Repeat("c", 256)},
+		"client that is no text": {Path: "a", Client: "\xff"},
+		"take of 33 bytes":       {Path: "a", Take: strings.Repeat("t", 33)},
+		"take that is no text":   {Path: "a", Take: "\xc3"},
+	} {
+		b, err := c.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.DecodeConflicts(b); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if _, err := api.DecodeDiffAnswer([]byte{3, 0x0f, 0}, 3); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("bits after the last blob: %v", err)
@@ -422,6 +458,7 @@ func TestAsError(t *testing.T) {
 		as   []error
 	}{
 		{api.ErrRoot, "root", []error{api.ErrRoot}},
+		{api.ErrMoved, "moved", []error{api.ErrMoved}},
 		{fmt.Errorf("volume x: %w", api.ErrNotFound), "not_found", []error{api.ErrNotFound}},
 		{&cas.CorruptError{Ref: cas.Ref{Kind: cas.Chunk, ID: id(1)}}, "corrupt", []error{api.ErrCorrupt, cas.ErrCorrupt}},
 		{fmt.Errorf("get: %w", cas.ErrNotFound), "no_blob", []error{api.ErrNoBlob, cas.ErrNotFound}},
@@ -454,8 +491,33 @@ func TestAsError(t *testing.T) {
 	if api.AsError(nil) != nil {
 		t.Error("nil becomes an error")
 	}
-	if api.ErrNoSpace.Code.Status() != http.StatusInsufficientStorage || api.Code("?").Status() != 500 {
+	if api.ErrNoSpace.Code.Status() != http.StatusInsufficientStorage || api.ErrMoved.Code.Status() != http.StatusConflict || api.Code("?").Status() != 500 {
 		t.Error("wrong status")
+	}
+}
+
+func TestConflictsAreOrdered(t *testing.T) {
+	at := func(path string, sec int64, n byte) *api.Conflict {
+		return &api.Conflict{Path: path, Time: time.Unix(sec, 0), ID: cas.ID{n}}
+	}
+	sorted := []*api.Conflict{at("a", 9, 9), at("a/b", 1, 2), at("a/b", 2, 1), at("a/b", 2, 2), at("a!", 0, 0)}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if got := a.Compare(b); got != cmp.Compare(i, j) {
+				t.Errorf("%+v against %+v: %d", a, b, got)
+			}
+		}
+	}
+}
+
+func TestConflictID(t *testing.T) {
+	first := api.ConflictID(vid(1), vid(2), "a", id(1))
+	golden(t, "conflict-id.hex", []byte(first.String()))
+	for i, other := range []cas.ID{api.ConflictID(vid(3), vid(2), "a", id(1)), api.ConflictID(vid(1), vid(3), "a", id(1)),
+		api.ConflictID(vid(1), vid(2), "b", id(1)), api.ConflictID(vid(1), vid(2), "a", cas.ID{})} {
+		if other == first {
+			t.Errorf("conflict %d has the same ID", i)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"dfs/cas"
 	"dfs/manifest"
@@ -146,6 +147,15 @@ func (d *decoder) bytes(max int) []byte {
 		return nil
 	}
 	return d.take(int(n))
+}
+
+// text reads UTF-8 of at most max bytes.
+func (d *decoder) text(max int) string {
+	s := string(d.bytes(max))
+	if !utf8.ValidString(s) {
+		d.fail("%q is not UTF-8", s)
+	}
+	return s
 }
 
 func (d *decoder) id() (id cas.ID) {

@@ -47,6 +47,7 @@ var (
 	ErrState      = &Error{Code: "state", Message: "not possible in the session's state"}
 	ErrNoSession  = &Error{Code: "no_session", Message: "no such session"}
 	ErrIncomplete = &Error{Code: "incomplete", Message: "blobs are missing"}
+	ErrMoved      = &Error{Code: "moved", Message: "the conflict or the head is not what it was"}
 	ErrRoot       = &Error{Code: "root", Message: "the tree is not what the client expects"}
 	ErrTooLarge   = &Error{Code: "too_large", Message: "above a limit"}
 	ErrVersion    = &Error{Code: "version", Message: "unknown protocol version"}
@@ -71,6 +72,7 @@ var kinds = []struct {
 	{ErrState, http.StatusConflict, nil},
 	{ErrNoSession, http.StatusGone, nil},
 	{ErrIncomplete, http.StatusUnprocessableEntity, nil},
+	{ErrMoved, http.StatusConflict, nil},
 	{ErrRoot, http.StatusPreconditionFailed, nil},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, nil},
 	{ErrVersion, http.StatusUpgradeRequired, nil},

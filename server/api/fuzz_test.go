@@ -94,5 +94,8 @@ func FuzzJSON(f *testing.F) {
 		if _, err := api.DecodeCommitRequestJSON(b); err != nil && !errors.Is(err, api.ErrInvalid) {
 			t.Fatal(err)
 		}
+		if err := api.DecodeJSON(b, new(api.SettleRequest)); err != nil && !errors.Is(err, api.ErrInvalid) {
+			t.Fatal(err)
+		}
 	})
 }

@@ -101,10 +101,11 @@ func TestDiffRequestJSON(t *testing.T) {
 }
 
 func TestCommitRequestJSON(t *testing.T) {
-	text := fmt.Sprintf(`{"session":%q,"key":%q,"parts":2,"edits":[{"path":"a","base":%q,"new":null}],"seen":%q,"expect":"","message":"m"}`,
-		vid(1), vid(2), id(1), id(5))
+	text := fmt.Sprintf(`{"session":%q,"key":%q,"parts":2,"edits":[{"path":"a","base":%q,"new":null}],"settle":[{"conflict":%q,"ours":%q,"theirs":"","take":"base"}],
+		"seen":%q,"expect":"","message":"m"}`, vid(1), vid(2), id(1), id(3), id(4), id(5))
 	got, err := api.DecodeCommitRequestJSON([]byte(text))
-	want := &api.CommitRequest{Session: vid(1), Key: vid(2), Parts: 2, Edits: []api.Edit{{Path: "a", Base: id(1)}}, Seen: id(5), Message: "m"}
+	want := &api.CommitRequest{Session: vid(1), Key: vid(2), Parts: 2, Edits: []api.Edit{{Path: "a", Base: id(1)}}, Seen: id(5), Message: "m",
+		Settle: []api.Settlement{{Conflict: id(3), Ours: id(4), Take: "base"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -124,6 +125,8 @@ func TestAnswersJSON(t *testing.T) {
 		"diff-answer.json":   (&api.DiffAnswer{Missing: []bool{true, false}, Conflicts: []string{"a", "b\xff"}}).JSON(diffRequest().Ask),
 		"commit-answer.json": commitAnswer(),
 		"changes.json":       changes(),
+		"conflicts.json":     conflicts(),
+		"settled.json":       api.Settled{Conflict: conflicts()[0], Head: commitAnswer().Head},
 		"snapshot.json":      whole,
 		"error.json":         &api.Error{Code: api.ErrIncomplete.Code, Message: "m", Missing: diffRequest().Ask},
 	} {

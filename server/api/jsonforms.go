@@ -62,23 +62,36 @@ func (a *DiffAnswer) JSON(names []cas.Ref) any {
 	}{toRefsJSON(missing), toPathsJSON(a.Conflicts)}
 }
 
-// DecodeCommitRequestJSON reads {"session", "key", "parts", "edits" (as in a
-// diff request), "seen", "expect", "message"}, as strictly as [DecodeJSON].
+type settlementJSON struct {
+	Conflict cas.ID `json:"conflict"`
+	Ours     cas.ID `json:"ours"`
+	Theirs   cas.ID `json:"theirs"`
+	Take     string `json:"take"`
+}
+
+// DecodeCommitRequestJSON reads {"session", "key", "parts", "edits" (as in a diff request),
+// "settle": [{"conflict", "ours", "theirs", "take"}], "seen", "expect", "message"}, as
+// strictly as [DecodeJSON].
 func DecodeCommitRequestJSON(data []byte) (*CommitRequest, error) {
 	var in struct {
-		Session SessionID    `json:"session"`
-		Key     cas.VolumeID `json:"key"`
-		Parts   int          `json:"parts"`
-		Edits   []editJSON   `json:"edits"`
-		Seen    cas.ID       `json:"seen"`
-		Expect  cas.ID       `json:"expect"`
-		Message string       `json:"message"`
+		Session SessionID        `json:"session"`
+		Key     cas.VolumeID     `json:"key"`
+		Parts   int              `json:"parts"`
+		Edits   []editJSON       `json:"edits"`
+		Settle  []settlementJSON `json:"settle"`
+		Seen    cas.ID           `json:"seen"`
+		Expect  cas.ID           `json:"expect"`
+		Message string           `json:"message"`
 	}
 	if err := DecodeJSON(data, &in); err != nil {
 		return nil, err
 	}
+	var settle []Settlement
+	for _, s := range in.Settle {
+		settle = append(settle, Settlement(s))
+	}
 	edits, err := fromEditsJSON(in.Edits)
-	return &CommitRequest{Session: in.Session, Key: in.Key, Parts: in.Parts, Edits: edits,
+	return &CommitRequest{Session: in.Session, Key: in.Key, Parts: in.Parts, Edits: edits, Settle: settle,
 		Seen: in.Seen, Expect: in.Expect, Message: in.Message}, err
 }
 
@@ -86,30 +99,34 @@ type conflictJSON struct {
 	ID      cas.ID        `json:"id"`
 	Path    pathJSON      `json:"path"`
 	Replica ReplicaID     `json:"replica"`
+	Client  string        `json:"client"`
 	Base    *manifestJSON `json:"base"`
 	Ours    *manifestJSON `json:"ours"`
 	Theirs  *manifestJSON `json:"theirs"`
 	Open    bool          `json:"open"`
+	Take    string        `json:"take,omitempty"`
 	Time    time.Time     `json:"time"`
 }
 
-// MarshalJSON implements [json.Marshaler]: {"head", "merged", "conflicts": [{"id",
-// "path", "replica", "base", "ours", "theirs", "open", "time"}], "kept": [path]}.
-func (a CommitAnswer) MarshalJSON() ([]byte, error) {
-	conflicts := make([]conflictJSON, len(a.Conflicts))
-	for i, c := range a.Conflicts {
-		ms, err := toManifestsJSON(c.Base, c.Ours, c.Theirs)
-		if err != nil {
-			return nil, err
-		}
-		conflicts[i] = conflictJSON{c.ID, pathJSON(c.Path), c.Replica, ms[0], ms[1], ms[2], c.Open, c.Time}
+// MarshalJSON implements [json.Marshaler]: {"id", "path", "replica", "client", "base",
+// "ours", "theirs", "open", "take", "time"}, with manifests as in a change.
+func (c Conflict) MarshalJSON() ([]byte, error) {
+	ms, err := toManifestsJSON(c.Base, c.Ours, c.Theirs)
+	if err != nil {
+		return nil, err
 	}
+	return json.Marshal(conflictJSON{c.ID, pathJSON(c.Path), c.Replica, c.Client, ms[0], ms[1], ms[2], c.Open, c.Take, c.Time})
+}
+
+// MarshalJSON implements [json.Marshaler]: {"head", "merged", "conflicts": [Conflict],
+// "kept": [path]}.
+func (a CommitAnswer) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Head      Head           `json:"head"`
-		Merged    bool           `json:"merged"`
-		Conflicts []conflictJSON `json:"conflicts"`
-		Kept      []pathJSON     `json:"kept"`
-	}{a.Head, a.Merged, conflicts, toPathsJSON(a.Kept)})
+		Head      Head       `json:"head"`
+		Merged    bool       `json:"merged"`
+		Conflicts []Conflict `json:"conflicts"`
+		Kept      []pathJSON `json:"kept"`
+	}{a.Head, a.Merged, append([]Conflict{}, a.Conflicts...), toPathsJSON(a.Kept)})
 }
 
 // MarshalJSON implements [json.Marshaler]: {"path", "old", "new"}, where a

@@ -1,6 +1,10 @@
 package api
 
-import "dfs/cas"
+import (
+	"time"
+
+	"dfs/cas"
+)
 
 // Limits bounds what a hub accepts; Start tells them to the client.
 type Limits struct {
@@ -20,6 +24,12 @@ func DefaultLimits() Limits {
 // MaxVolumeName bounds a volume's name, in bytes; package manifest bounds paths.
 const MaxVolumeName = 128
 
+// MaxTake bounds what a settlement says was decided, in bytes.
+const MaxTake = 32
+
+// MaxWait bounds ChangesRequest.Wait; a hub waits no longer for a request that says more.
+const MaxWait = time.Minute
+
 // The JSON forms of small requests and answers, which have no type of their own in the Hub interface.
 type (
 	// VolumeList answers OpVolumes.
@@ -35,6 +45,20 @@ type (
 	Progress struct {
 		Session SessionID `json:"session"`
 		State   State     `json:"state"`
+	}
+	// SettleRequest asks OpSettle. Take is ours, theirs or base. Ours and Theirs are the
+	// hashes of what whoever decided saw, where given; that of an absent version is "".
+	SettleRequest struct {
+		Volume cas.VolumeID `json:"volume"`
+		ID     cas.ID       `json:"id"`
+		Take   string       `json:"take"`
+		Ours   *cas.ID      `json:"ours"`
+		Theirs *cas.ID      `json:"theirs"`
+	}
+	// Settled answers OpSettle: the conflict, settled, and the head after it.
+	Settled struct {
+		Conflict Conflict `json:"conflict"`
+		Head     Head     `json:"head"`
 	}
 	// Stored answers OpUpload.
 	Stored struct {

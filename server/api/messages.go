@@ -8,6 +8,7 @@
 //	ref    u8 kind (c, p, n, s), id
 //	path   s: a path that package manifest allows
 //	man    s: the canonical form of a manifest, see package manifest
+//	text   s: UTF-8, a client of at most 255 bytes, a take of at most 32
 //
 // and each value has one form only:
 //
@@ -16,10 +17,14 @@
 //	paths          = u count, { path }
 //	diff request   = vid session, u part, edits, refs ask
 //	diff answer    = u count, bitmap of missing, paths conflicts
-//	commit request = vid session, vid key, u parts, edits, id seen, id expect, s message
+//	commit request = vid session, vid key, u parts, edits, u count, { settlement },
+//	                 id seen, id expect, s message
+//	settlement     = id conflict, id ours, id theirs, text take
 //	commit answer  = id snapshot, u seq, id root, u8 merged (0, 1), u count, { conflict }, paths kept
-//	conflict       = id, path, vid replica, u8 flags (1 base, 2 ours, 4 theirs, 8 open),
-//	                 [man base], [man ours], [man theirs], i64 seconds, u32 nanoseconds (big-endian)
+//	conflict       = id, path, vid replica, text client, u8 flags (1 base, 2 ours, 4 theirs, 8 open),
+//	                 [man base], [man ours], [man theirs], text take,
+//	                 i64 seconds, u32 nanoseconds (big-endian)
+//	conflicts      = { conflict } to the end
 //	blobs request  = vid volume, refs
 //	nodes request  = vid volume, u count, { id }
 //	changes        = { path, u8 flags (1 old, 2 new), [man old], [man new] } to the end
@@ -35,6 +40,7 @@ import (
 	"time"
 
 	"dfs/cas"
+	"dfs/manifest"
 )
 
 const (
@@ -137,6 +143,11 @@ func (r *CommitRequest) Append(dst []byte) ([]byte, error) {
 	dst = append(dst, r.Key[:]...)
 	dst = binary.AppendUvarint(dst, uint64(r.Parts))
 	dst, err := appendEdits(dst, r.Edits)
+	dst = binary.AppendUvarint(dst, uint64(len(r.Settle)))
+	for _, s := range r.Settle {
+		dst = append(append(append(dst, s.Conflict[:]...), s.Ours[:]...), s.Theirs[:]...)
+		dst = appendBytes(dst, s.Take)
+	}
 	dst = append(dst, r.Seen[:]...)
 	dst = append(dst, r.Expect[:]...)
 	return appendBytes(dst, r.Message), err
@@ -146,9 +157,18 @@ func (r *CommitRequest) Append(dst []byte) ([]byte, error) {
 func DecodeCommitRequest(b []byte) (*CommitRequest, error) {
 	d := &decoder{buf: b}
 	r := &CommitRequest{Session: d.volume(), Key: d.volume(), Parts: d.number(), Edits: d.edits(),
-		Seen: d.id(), Expect: d.id()}
+		Settle: d.settlements(), Seen: d.id(), Expect: d.id()}
 	r.Message = string(d.bytes(len(b)))
 	return r, d.end("commit request")
+}
+
+func (d *decoder) settlements() []Settlement {
+	n := d.count(3*len(cas.ID{}) + 1)
+	var settle []Settlement
+	for range n {
+		settle = append(settle, Settlement{Conflict: d.id(), Ours: d.id(), Theirs: d.id(), Take: d.text(MaxTake)})
+	}
+	return settle
 }
 
 // Append appends the binary form of a to dst.
@@ -172,7 +192,7 @@ func DecodeCommitAnswer(b []byte) (CommitAnswer, error) {
 	var a CommitAnswer
 	a.Head = Head{Snapshot: d.id(), Seq: d.uvarint(), Root: d.id()}
 	a.Merged = d.flags(1) == 1
-	n := d.count(32 + 2 + 16 + 1 + 12)
+	n := d.count(minConflict)
 	for range n {
 		a.Conflicts = append(a.Conflicts, d.conflict())
 	}
@@ -180,24 +200,30 @@ func DecodeCommitAnswer(b []byte) (CommitAnswer, error) {
 	return a, d.end("commit answer")
 }
 
+// minConflict is the length of the shortest conflict.
+const minConflict = 32 + 2 + 16 + 1 + 1 + 1 + 12
+
 func (c *Conflict) append(dst []byte) ([]byte, error) {
 	dst = append(dst, c.ID[:]...)
 	dst = appendBytes(dst, c.Path)
 	dst = append(dst, c.Replica[:]...)
+	dst = appendBytes(dst, c.Client)
 	dst = append(dst, bit(c.Base != nil, flagBase)|bit(c.Ours != nil, flagOurs)|
 		bit(c.Theirs != nil, flagTheirs)|bit(c.Open, flagOpen))
 	dst, err := appendManifests(dst, c.Base, c.Ours, c.Theirs)
+	dst = appendBytes(dst, c.Take)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Time.Unix()))
 	return binary.BigEndian.AppendUint32(dst, uint32(c.Time.Nanosecond())), err
 }
 
 func (d *decoder) conflict() Conflict {
-	c := Conflict{ID: d.id(), Path: d.path(), Replica: d.volume()}
+	c := Conflict{ID: d.id(), Path: d.path(), Replica: d.volume(), Client: d.text(manifest.MaxClient)}
 	flags := d.flags(flagBase | flagOurs | flagTheirs | flagOpen)
 	c.Base = d.manifest(flags&flagBase != 0)
 	c.Ours = d.manifest(flags&flagOurs != 0)
 	c.Theirs = d.manifest(flags&flagTheirs != 0)
 	c.Open = flags&flagOpen != 0
+	c.Take = d.text(MaxTake)
 	if b := d.take(12); b != nil {
 		sec, nsec := int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint32(b[8:])
 		if nsec >= 1e9 {

@@ -27,6 +27,8 @@ const (
 	OpBlobs
 	OpNodes
 	OpSnapshot
+	OpConflicts
+	OpSettle
 )
 
 // HeaderSnapshot is the header of a changes answer that tells the snapshot up
@@ -63,8 +65,8 @@ var routes = [...]Route{
 		"Hub.Upload of frames: {\"blobs\": how many}; what came whole is stored even when the body is cut"},
 	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", nil, []string{Binary, JSON}, []string{JSON, Binary},
 		"Hub.Commit; the JSON form has no blobs"},
-	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", []string{"volume", "from", "to", "skip"}, nil, []string{JSON, Binary},
-		"Hub.Changes without the first skip; the Dfs-Snapshot header tells what to was: {\"changes\": [Change], \"count\" or \"error\"}"},
+	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", []string{"volume", "from", "to", "skip", "wait"}, nil, []string{JSON, Binary},
+		"Hub.Changes without the first skip, wait as in 30s; the Dfs-Snapshot header tells what to was: {\"changes\": [Change], \"count\" or \"error\"}"},
 	OpStatus: {"status", http.MethodGet, "/api/sync/status", []string{"volume"}, nil, []string{JSON},
 		"Hub.Status"},
 	OpReport: {"report", http.MethodPost, "/api/sync/status", nil, []string{JSON}, []string{JSON},
@@ -75,6 +77,10 @@ var routes = [...]Route{
 		"Hub.Nodes: frames in the order asked for"},
 	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", []string{"volume", "id"}, nil, []string{JSON},
 		"Hub.Snapshot; without id the head"},
+	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", []string{"volume", "replica", "all", "from"}, nil, []string{JSON, Binary},
+		"Hub.Conflicts, with all=true also settled ones, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
+	OpSettle: {"settle", http.MethodPost, "/api/conflict", nil, []string{JSON}, []string{JSON},
+		"for other programs, a commit that settles a conflict: SettleRequest: Settled; the same again gives the same"},
 }
 
 // Ops returns how many operations there are: they are the numbers below it.

@@ -73,34 +73,3 @@ func (h *Hub) answerDeletes(keys []cas.VolumeID) ([]kv, error) {
 	}
 	return writes, nil
 }
-
-// conflictID names the conflict of a replica at a path of a volume.
-func conflictID(v cas.VolumeID, replica api.ReplicaID, path string) cas.ID {
-	return cas.Sum(slices.Concat(v[:], replica[:], []byte(path)))
-}
-
-// conflictWrites returns the writes that record conflicts as open.
-func conflictWrites(v cas.VolumeID, conflicts []api.Conflict) ([]kv, error) {
-	var writes []kv
-	for i := range conflicts {
-		c := &conflicts[i]
-		rec, err := c.Append(nil)
-		if err != nil {
-			return nil, err
-		}
-		writes = append(writes, kv{conflictKey(v, c.ID), rec}, kv{openKey(v, c.ID), []byte{1}})
-	}
-	return writes, nil
-}
-
-// openConflicts returns the volume's open conflicts.
-func (h *Hub) openConflicts(v cas.VolumeID) (map[cas.ID]bool, error) {
-	open := make(map[cas.ID]bool)
-	prefix := openKey(v, cas.ID{})
-	prefix = prefix[:len(prefix)-len(cas.ID{})]
-	err := h.meta.each(prefix, true, func(key, _ []byte) error {
-		open[cas.ID(key[len(prefix):])] = true
-		return nil
-	})
-	return open, err
-}

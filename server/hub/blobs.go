@@ -252,7 +252,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			return
 		}
 		defer h.leave()
-		from, to, err := h.rootsBetween(req)
+		from, to, err := h.rootsBetween(ctx, req)
 		if err != nil {
 			yield(api.Change{}, wire(err))
 			return
@@ -269,10 +269,16 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 	}
 }
 
-func (h *Hub) rootsBetween(req api.ChangesRequest) (from, to cas.ID, err error) {
+// rootsBetween returns the roots that a request compares, after the wait that it asks for.
+func (h *Hub) rootsBetween(ctx context.Context, req api.ChangesRequest) (from, to cas.ID, err error) {
 	v, err := h.volume(req.Volume)
 	if err != nil {
 		return from, to, err
+	}
+	if req.To.IsZero() {
+		if err := h.awaitHead(ctx, v, req.From, req.Wait); err != nil {
+			return from, to, err
+		}
 	}
 	from = merkle.EmptyRoot()
 	if !req.From.IsZero() {

@@ -58,12 +58,18 @@ type commit struct {
 	src  merkle.Source
 	d    *decider
 	time time.Time
-	open map[cas.ID]bool // the volume's open conflicts
-	done []cas.ID        // those that the edits settle
+	open map[string]conflictName // the replica's open conflicts, by path
+	done []string                // the paths of those that its edits settle
+
+	opened  []api.Conflict // by path
+	settled []settling
 }
 
 func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.check(); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	if err := c.checkSettle(ctx); err != nil {
 		return api.CommitAnswer{}, err
 	}
 	if err := c.h.put(ctx, c.v.id, c.req.Blobs); err != nil {
@@ -73,21 +79,36 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.decide(ctx); err != nil {
 		return api.CommitAnswer{}, err
 	}
+	if err := c.checkSettled(); err != nil {
+		return api.CommitAnswer{}, err
+	}
 	c.s.set(api.ApplyingChanges)
 	c.time = c.h.now()
-	var err error
-	if c.open, err = c.h.openConflicts(c.v.id); err != nil {
+	if err := c.loadOpen(); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	if err := c.conflicts(); err != nil {
 		return api.CommitAnswer{}, err
 	}
 	head, err := c.apply(ctx)
 	if err != nil {
 		return api.CommitAnswer{}, err
 	}
-	answer := api.CommitAnswer{Head: head, Merged: c.merged(), Kept: c.d.kept, Conflicts: c.d.conflicts}
-	for i := range answer.Conflicts {
-		c.identify(&answer.Conflicts[i])
+	if err := c.settleByEdits(ctx); err != nil {
+		return api.CommitAnswer{}, err
 	}
+	answer := api.CommitAnswer{Head: head, Merged: c.merged(), Kept: c.d.kept, Conflicts: c.opened}
 	return answer, c.record(ctx, &answer)
+}
+
+// loadOpen finds the replica's open conflicts.
+func (c *commit) loadOpen() error {
+	open, err := c.h.openConflicts(c.v.id, c.s.slot.replica)
+	c.open = make(map[string]conflictName, len(open))
+	for _, o := range open {
+		c.open[o.path] = o
+	}
+	return err
 }
 
 // check refuses a request that breaks a limit or lacks parts.
@@ -103,6 +124,9 @@ func (c *commit) check() error {
 	}
 	if n := c.s.staged(); n < c.req.Parts {
 		return refuse(api.ErrInvalid, "commit: part %d of %d is not staged", n, c.req.Parts)
+	}
+	if err := checkSettlements(c.req.Settle); err != nil {
+		return err
 	}
 	return checkEdits("commit", c.req.Edits)
 }
@@ -225,7 +249,7 @@ func (c *commit) apply(ctx context.Context) (api.Head, error) {
 			return api.Head{}, err
 		}
 	}
-	if root != c.head.Root || len(c.d.conflicts) > 0 {
+	if root != c.head.Root || len(c.d.clashes) > 0 {
 		err = c.h.barrier(ctx)
 	}
 	return head, err
@@ -251,7 +275,7 @@ func (c *commit) changes() iter.Seq2[merkle.Change, error] {
 			}
 			fate := c.d.fates[n]
 			n++
-			c.settle(e.Path, fate)
+			c.note(e.Path, fate)
 			if fate != applied {
 				continue
 			}
@@ -280,20 +304,14 @@ func toChange(e api.Edit) (merkle.Change, error) {
 	return change, err
 }
 
-// settle notes the replica's open conflict at path when the head has its version now.
-func (c *commit) settle(path string, f fate) {
+// note takes note of path when the head has the replica's version now and a conflict is open there.
+func (c *commit) note(path string, f fate) {
 	if len(c.open) == 0 || f != applied && f != already && f != merged {
 		return
 	}
-	if id := conflictID(c.v.id, c.s.slot.replica, path); c.open[id] {
-		c.done = append(c.done, id)
+	if _, ok := c.open[path]; ok {
+		c.done = append(c.done, path)
 	}
-}
-
-func (c *commit) identify(conflict *api.Conflict) {
-	conflict.ID = conflictID(c.v.id, c.s.slot.replica, conflict.Path)
-	conflict.Replica = c.s.slot.replica
-	conflict.Time = c.time.UTC()
 }
 
 // record makes the answer and all that it says durable at once, and takes it into effect.
@@ -305,11 +323,11 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err != nil {
 		return err
 	}
-	conflicts, err := conflictWrites(c.v.id, answer.Conflicts)
+	opened, settled, err := c.conflictWrites()
 	if err != nil {
 		return err
 	}
-	before = append(before, conflicts...)
+	before = append(before, opened...)
 	if answer.Head != c.head {
 		writes, err := headWrites(c.v, answer.Head)
 		if err != nil {
@@ -326,10 +344,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range c.done {
-		after = append(after, kv{key: openKey(c.v.id, id)})
-	}
-	after = append(after, c.s.partDeletes()...)
+	after = append(append(after, settled...), c.s.partDeletes()...)
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}

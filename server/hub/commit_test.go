@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -206,13 +207,9 @@ func checkConflict(t *testing.T, h *Hub, v cas.VolumeID, b *client, c treeCase, 
 		!manifest.Equal(got.Theirs, theirs) || !got.Open || got.Replica != b.replica {
 		t.Errorf("conflict %+v", got)
 	}
-	raw, err := h.meta.get(conflictKey(v, got.ID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	stored, err := api.DecodeConflict(raw)
-	if err != nil || fmt.Sprintf("%+v", stored.ID) != fmt.Sprintf("%+v", conflictID(v, b.replica, got.Path)) || stored.Path != got.Path {
-		t.Errorf("recorded conflict %+v: %v", stored, err)
+	stored, err := h.loadConflict(v, conflictName{got.Path, b.replica, api.ConflictID(v, b.replica, got.Path, c.base[got.Path].Hash())})
+	if err != nil || stored == nil || !reflect.DeepEqual(*stored, got) {
+		t.Errorf("recorded conflict %+v, not %+v: %v", stored, got, err)
 	}
 }
 

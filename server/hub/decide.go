@@ -41,11 +41,17 @@ type decider struct {
 	stack []frame
 	last  string // path of the last edit
 
-	fates     []fate          // by edit
-	extra     []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
-	conflicts []api.Conflict  // without ID, replica and time, in no order
-	kept      []string        // in no order
-	special   bool            // something else happened than edits to an unchanged version
+	fates   []fate          // by edit
+	extra   []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
+	clashes []clash         // edits that conflict, in no order
+	kept    []string        // in no order
+	special bool            // something else happened than edits to an unchanged version
+}
+
+// clash is an edit that conflicts.
+type clash struct {
+	api.Conflict        // without ID, replica, client and time
+	base         cas.ID // the hash that the edit is based on, also when the manifest is not known
 }
 
 // frame is an entry of the result on the way to the last edit.
@@ -123,8 +129,15 @@ func (d *decider) finish() error {
 	}
 	d.stack = nil
 	slices.Sort(d.kept)
-	slices.SortFunc(d.conflicts, func(a, b api.Conflict) int { return merkle.Compare(a.Path, b.Path) })
+	slices.SortFunc(d.clashes, func(a, b clash) int { return merkle.Compare(a.Path, b.Path) })
 	return nil
+}
+
+// gaveWay reports, after finish, whether the edit of path was not done.
+func (d *decider) gaveWay(path string) bool {
+	_, kept := slices.BinarySearch(d.kept, path)
+	_, clashes := slices.BinarySearchFunc(d.clashes, path, func(c clash, path string) int { return merkle.Compare(c.Path, path) })
+	return kept || clashes
 }
 
 // checkGap takes back the pending directories in which the head has an entry between
@@ -167,7 +180,8 @@ func (d *decider) report(dec *decision) {
 		d.kept = append(d.kept, dec.Path)
 	case conflicted:
 		d.special = true
-		d.conflicts = append(d.conflicts, api.Conflict{Path: dec.Path, Base: dec.base, Ours: dec.New, Theirs: dec.head, Open: true})
+		d.clashes = append(d.clashes, clash{
+			api.Conflict{Path: dec.Path, Base: dec.base, Ours: dec.New, Theirs: dec.head, Open: true}, dec.Base})
 	}
 }
 

@@ -25,11 +25,13 @@
 //	                                      "command", "seen", "state", "answers": commit keys}
 //	part     = "p" session u32 u16        a slice of a staged part: together an api.DiffRequest
 //	answer   = "a" key u16                a slice of the answer to the commit with that key
-//	conflict = "c" volume id              an api.Conflict, open or settled
-//	open     = "o" volume id              %x01: that conflict is open
+//	conflict = "c" volume path0 replica id
+//	                                      an api.Conflict, open or settled; Theirs as it was then
+//	open     = "o" volume replica path    the ID of the replica's open conflict there
 //
 //	volume, replica, session, key         16 bytes
 //	id                                    32 bytes
+//	path0                                 a path with %x00 for each "/", then %x0000
 //	u16, u32, u64                         big-endian numbers, of slices, parts and snapshots
 //
 // Records in braces are JSON, the others the binary forms of package api. Long
@@ -62,10 +64,21 @@
 // metadata with head, snapshot, answer, conflicts, and the end of the session. What
 // would make it too large goes into transactions of its own, conflicts that open and the
 // answer's body before it, settled conflicts and the deletion of parts after it: cut
-// short, they leave an answer that does not count, or what the repeated
-// commit writes again.
+// short, they leave an answer that does not count, or what the repeated commit writes
+// again, or a conflict open that need not be: none is settled before the head moves.
 //
 // A page is stored only after a barrier has made all that it names durable. So a
 // page that is there is whole at any time, and a commit looks no deeper than
 // what its edits name.
+//
+// # Conflicts
+//
+// A conflict has the ID of (volume, replica, path, hash of the base), [api.ConflictID]. While
+// it is open, a further edit of the replica there that conflicts replaces its Ours, one with
+// another base opens another in its place, and one that the head takes settles it. A
+// commit settles conflicts of any replica after it has compared, under the volume's lock,
+// what whoever decided saw with what is. No record is ever deleted.
+//
+// A replica that has not heard of a settlement sends the settled version again: that edit is
+// dropped. When it sends a newer one, the conflict's base is the version that was settled.
 package hub

@@ -38,6 +38,7 @@ type Hub struct {
 
 	mu       sync.Mutex
 	closed   bool
+	closing  chan struct{} // closed with the hub, for those that wait
 	volumes  map[cas.VolumeID]*volume
 	sessions map[api.SessionID]*session
 	slots    map[slot]*session
@@ -61,6 +62,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 		volumes:  make(map[cas.VolumeID]*volume),
 		sessions: make(map[api.SessionID]*session),
 		slots:    make(map[slot]*session),
+		closing:  make(chan struct{}),
 	}
 	if h.idle == 0 {
 		h.idle = DefaultIdle
@@ -98,7 +100,7 @@ func (h *Hub) open(dir string, openStore func(string) (cas.Store, error)) error 
 	return h.loadSessions()
 }
 
-// Close waits for the calls under way, closes the stores and unlocks the repository.
+// Close waits for the calls under way, but for a head that is waited for, closes the stores and unlocks the repository.
 // Further calls fail with ErrBusy. Only the first Close does anything.
 func (h *Hub) Close() error {
 	h.mu.Lock()
@@ -108,6 +110,7 @@ func (h *Hub) Close() error {
 	if closed {
 		return nil
 	}
+	close(h.closing)
 	h.calls.Wait()
 	return h.release()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dfs/cas"
 	"dfs/server/api"
@@ -49,11 +50,47 @@ func parsePartKey(key []byte) (id api.SessionID, part, slice int) {
 
 func answerKey(key cas.VolumeID) []byte { return slices.Concat([]byte{keyAnswer}, key[:]) }
 
-func conflictKey(v cas.VolumeID, id cas.ID) []byte {
-	return slices.Concat([]byte{keyConflict}, v[:], id[:])
+func conflictsKey(v cas.VolumeID) []byte { return slices.Concat([]byte{keyConflict}, v[:]) }
+
+// conflictName is what tells a conflict of a volume from others.
+type conflictName struct {
+	path    string
+	replica api.ReplicaID
+	id      cas.ID
 }
 
-func openKey(v cas.VolumeID, id cas.ID) []byte { return slices.Concat([]byte{keyOpen}, v[:], id[:]) }
+// conflictKey sorts by path as merkle.Compare does: no path has a zero byte or an empty name.
+func conflictKey(v cas.VolumeID, c conflictName) []byte {
+	return slices.Concat(conflictsKey(v), []byte(strings.ReplaceAll(c.path, "/", "\x00")), []byte{0, 0}, c.replica[:], c.id[:])
+}
+
+// parseConflictKey takes apart the key of a conflict.
+func parseConflictKey(key []byte) (c conflictName, err error) {
+	start, end := 1+len(cas.VolumeID{}), len(key)-len(c.id)-len(c.replica)-2
+	if end <= start {
+		return c, fmt.Errorf("metadata %q: not the key of a conflict", key)
+	}
+	c.path = strings.ReplaceAll(string(key[start:end]), "\x00", "/")
+	copy(c.replica[:], key[end+2:])
+	copy(c.id[:], key[end+2+len(c.replica):])
+	return c, nil
+}
+
+func openKey(v cas.VolumeID, replica api.ReplicaID, path string) []byte {
+	return slices.Concat([]byte{keyOpen}, v[:], replica[:], []byte(path))
+}
+
+// parseOpen takes apart the key and the value of an open conflict.
+func parseOpen(key, value []byte) (c conflictName, err error) {
+	at := 1 + len(cas.VolumeID{})
+	start := at + len(c.replica)
+	if len(key) <= start || len(value) != len(c.id) {
+		return c, fmt.Errorf("metadata %q: not an open conflict", key)
+	}
+	copy(c.replica[:], key[at:])
+	c.path, c.id = string(key[start:]), cas.ID(value)
+	return c, nil
+}
 
 // volumeRecord is the value of a volume's key.
 type volumeRecord struct {

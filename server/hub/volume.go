@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -17,14 +18,15 @@ import (
 
 // volume is a volume in memory.
 type volume struct {
-	id   cas.VolumeID
-	name string
-	head api.Head      // guarded by Hub.mu
-	lock chan struct{} // holds one token while a commit is under way
+	id    cas.VolumeID
+	name  string
+	head  api.Head      // guarded by Hub.mu, as moved
+	moved chan struct{} // closed when the head becomes another, and replaced
+	lock  chan struct{} // holds one token while a commit is under way
 }
 
 func newVolume(id cas.VolumeID, name string, head api.Head) *volume {
-	return &volume{id: id, name: name, head: head, lock: make(chan struct{}, 1)}
+	return &volume{id: id, name: name, head: head, moved: make(chan struct{}), lock: make(chan struct{}, 1)}
 }
 
 // acquire takes the volume's lock.
@@ -71,7 +73,38 @@ func (h *Hub) headOf(v *volume) api.Head {
 func (h *Hub) setHead(v *volume, head api.Head) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if v.head == head {
+		return
+	}
 	v.head = head
+	close(v.moved)
+	v.moved = make(chan struct{})
+}
+
+// awaitHead waits until the volume's head is another than from, for so long at most.
+func (h *Hub) awaitHead(ctx context.Context, v *volume, from cas.ID, wait time.Duration) error {
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(wait, api.MaxWait))
+	defer timer.Stop()
+	for {
+		h.mu.Lock()
+		head, moved := v.head, v.moved
+		h.mu.Unlock()
+		if head.Snapshot != from {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-h.closing:
+			return refuse(api.ErrBusy, "the hub is closed")
+		}
+	}
 }
 
 // Volumes implements [api.Hub].
@@ -251,7 +284,7 @@ func (h *Hub) Status(_ context.Context, id cas.VolumeID) (api.Status, error) {
 	if err := h.sweep(); err != nil {
 		return api.Status{}, wire(err)
 	}
-	open, err := h.openConflicts(id)
+	open, err := h.openConflicts(id, api.ReplicaID{})
 	if err != nil {
 		return api.Status{}, wire(err)
 	}

@@ -1,0 +1,37 @@
+package remote_test
+
+import (
+	"testing"
+	"time"
+
+	"dfs/client/remote"
+	"dfs/server"
+	"dfs/server/api"
+)
+
+// TestWaitOutlastsStall waits for a head longer than the time after which a silent connection is
+// cut, and than the first answer is waited for, at a server that gives no sign of life.
+func TestWaitOutlastsStall(t *testing.T) {
+	const short = 500 * time.Millisecond
+	hub := openHub(t)
+	v, err := hub.CreateVolume(t.Context(), "docs", random())
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serve(t, server.New(hub, server.Options{Beat: time.Hour}))
+	h, err := remote.New(url, remote.Options{First: short, Stall: short})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	began := time.Now()
+	for c, err := range h.Changes(t.Context(), api.ChangesRequest{Volume: v.ID, From: v.Head.Snapshot, Wait: 5 * short / 2}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if took := time.Since(began); took < 5*short/2 {
+		t.Errorf("it waited for %v", took)
+	}
+	if got := h.Traffic(); got.Retries != 0 || got.Requests < 4 || got.Requests > 20 {
+		t.Errorf("%+v", got)
+	}
+}

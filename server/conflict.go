@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/gin-gonic/gin"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+func (s *server) conflicts(c *gin.Context) (any, error) {
+	v, err := queryVolume(c)
+	if err != nil {
+		return nil, err
+	}
+	req := api.ConflictsRequest{Volume: v}
+	if replica := c.Query("replica"); replica != "" {
+		if req.Replica, err = cas.ParseVolumeID(replica); err != nil {
+			return nil, invalid(api.ErrInvalid, "query: replica: %v", err)
+		}
+	}
+	switch all := c.Query("all"); all {
+	case "true":
+		req.All = true
+	case "", "false":
+	default:
+		return nil, invalid(api.ErrInvalid, "query: all is true or false, not %.64q", all)
+	}
+	from := api.Conflict{Path: c.Query("from")}
+	rest := without(s.hub.Conflicts(c.Request.Context(), req), func(c *api.Conflict) bool { return c.Compare(&from) < 0 })
+	return nil, sequence(s, c, "conflicts", rest, (*api.Conflict).Append)
+}
+
+// settle is a commit that settles a conflict, in a session of a replica of its own.
+func (s *server) settle(c *gin.Context) (any, error) {
+	var req api.SettleRequest
+	if err := s.readJSON(c, &req); err != nil {
+		return nil, err
+	}
+	ctx := c.Request.Context()
+	conflict, err := s.find(ctx, &req)
+	if err != nil {
+		return nil, err
+	}
+	answer := api.Settled{Conflict: conflict}
+	if conflict.Open {
+		answer.Head, err = s.commitSettlement(ctx, &req, &answer.Conflict)
+		return answer, err
+	}
+	head, err := s.hub.Snapshot(ctx, req.Volume, cas.ID{})
+	answer.Head = api.Head{Snapshot: head.ID, Seq: head.Record.Seq, Root: head.Record.Root}
+	return answer, err
+}
+
+// find returns the conflict that the request is about: open, or settled as the request says.
+func (s *server) find(ctx context.Context, req *api.SettleRequest) (api.Conflict, error) {
+	for c, err := range s.hub.Conflicts(ctx, api.ConflictsRequest{Volume: req.Volume, All: true}) {
+		switch {
+		case err != nil:
+			return api.Conflict{}, err
+		case c.ID != req.ID:
+			continue
+		case !c.Open && c.Take != req.Take:
+			return c, invalid(api.ErrMoved, "conflict %v at %q is settled already: %s", c.ID, c.Path, c.Take)
+		case req.Ours != nil && *req.Ours != c.Ours.Hash() || req.Theirs != nil && *req.Theirs != c.Theirs.Hash():
+			return c, invalid(api.ErrMoved, "conflict %v at %q: its versions are not those of the request", c.ID, c.Path)
+		}
+		return c, nil
+	}
+	return api.Conflict{}, invalid(api.ErrNotFound, "no conflict %v", req.ID)
+}
+
+// commitSettlement settles the conflict, and makes it the settled one.
+func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c *api.Conflict) (api.Head, error) {
+	theirs := c.Theirs.Hash()
+	commit := api.CommitRequest{
+		Key:     randomID(),
+		Settle:  []api.Settlement{{Conflict: c.ID, Ours: c.Ours.Hash(), Theirs: theirs, Take: req.Take}},
+		Message: "conflict settled: " + req.Take,
+	}
+	switch req.Take {
+	case "ours":
+		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Ours}}
+	case "base":
+		if !c.BaseKnown(req.Volume) {
+			return api.Head{}, invalid(api.ErrNotFound, "conflict %v at %q: its base is not known", c.ID, c.Path)
+		}
+		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Base}}
+	case "theirs":
+	default:
+		return api.Head{}, invalid(api.ErrInvalid, "take is ours, theirs or base, not %.64q", req.Take)
+	}
+	session, err := s.hub.Start(ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: randomID(), Volume: req.Volume,
+		Run: randomID(), Command: "resolve"})
+	if err != nil {
+		return api.Head{}, err
+	}
+	commit.Session = session.Session
+	answer, err := s.hub.Commit(ctx, commit)
+	if err != nil {
+		// The session would expire anyway.
+		_ = s.hub.Report(context.WithoutCancel(ctx), session.Session, api.Aborted)
+		return api.Head{}, err
+	}
+	c.Open, c.Take = false, req.Take
+	return answer.Head, nil
+}
+
+func randomID() (id cas.VolumeID) {
+	// It never fails.
+	_, _ = rand.Read(id[:])
+	return id
+}

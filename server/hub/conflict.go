@@ -1,0 +1,154 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"dfs/cas"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// openConflicts returns the open conflicts of a volume: those of the replica, or of all when that is zero.
+func (h *Hub) openConflicts(v cas.VolumeID, replica api.ReplicaID) ([]conflictName, error) {
+	prefix := openKey(v, replica, "")
+	if replica.IsZero() {
+		prefix = prefix[:len(prefix)-len(replica)]
+	}
+	var open []conflictName
+	err := h.meta.each(prefix, false, func(key, value []byte) error {
+		c, err := parseOpen(key, value)
+		open = append(open, c)
+		return err
+	})
+	return open, err
+}
+
+// loadConflict returns a conflict, nil when there is none of the name.
+func (h *Hub) loadConflict(v cas.VolumeID, name conflictName) (*api.Conflict, error) {
+	key := conflictKey(v, name)
+	value, err := h.meta.get(key)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	c, err := api.DecodeConflict(value)
+	if err != nil {
+		return nil, fmt.Errorf("metadata %q: %w", key, err)
+	}
+	return &c, nil
+}
+
+// conflictWrite returns the write that records a conflict.
+func conflictWrite(v cas.VolumeID, c *api.Conflict) (kv, error) {
+	rec, err := c.Append(nil)
+	if err != nil {
+		return kv{}, fmt.Errorf("conflict at %q: %w", c.Path, err)
+	}
+	return kv{conflictKey(v, conflictName{c.Path, c.Replica, c.ID}), rec}, nil
+}
+
+// Conflicts implements [api.Hub].
+func (h *Hub) Conflicts(ctx context.Context, req api.ConflictsRequest) iter.Seq2[api.Conflict, error] {
+	return func(yield func(api.Conflict, error) bool) {
+		if err := h.enter(); err != nil {
+			yield(api.Conflict{}, err)
+			return
+		}
+		defer h.leave()
+		l := &listing{h: h, ctx: ctx, req: req, yield: yield}
+		if err := l.run(); err != nil && err != errLeft {
+			yield(api.Conflict{}, wire(err))
+		}
+	}
+}
+
+// errLeft is the error of a listing of which no more is wanted.
+var errLeft = errors.New("the listing was left")
+
+// A listing yields the conflicts that a request asks for. They are stored by path, and
+// those of one path are held until all of them are there.
+type listing struct {
+	h     *Hub
+	ctx   context.Context
+	req   api.ConflictsRequest
+	yield func(api.Conflict, error) bool
+	open  map[cas.ID]bool
+	heads *merkle.Cursor
+	group []api.Conflict // of one path
+}
+
+func (l *listing) run() error {
+	v, err := l.h.volume(l.req.Volume)
+	if err != nil {
+		return err
+	}
+	l.heads = merkle.NewCursor(l.ctx, l.h.nodes(v.id), l.h.headOf(v).Root)
+	open, err := l.h.openConflicts(v.id, l.req.Replica)
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 && !l.req.All {
+		return nil
+	}
+	l.open = make(map[cas.ID]bool, len(open))
+	for _, c := range open {
+		l.open[c.id] = true
+	}
+	var failed error // of what is done with a key, which is none of the metadata's
+	err = l.h.meta.each(conflictsKey(v.id), true, func(key, _ []byte) error {
+		name, err := parseConflictKey(key)
+		if err == nil {
+			err = l.add(name)
+		}
+		failed = err
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	return l.flush()
+}
+
+// add takes the next conflict, if it is asked for.
+func (l *listing) add(name conflictName) error {
+	if !l.req.All && !l.open[name.id] || !l.req.Replica.IsZero() && name.replica != l.req.Replica {
+		return l.ctx.Err()
+	}
+	c, err := l.h.loadConflict(l.req.Volume, name)
+	switch {
+	case err != nil:
+		return err
+	case c == nil || !l.req.All && !c.Open: // settled meanwhile
+		return l.ctx.Err()
+	}
+	if len(l.group) > 0 && l.group[0].Path != c.Path {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	if c.Open {
+		if c.Theirs, _, err = lookup(l.heads, c.Path); err != nil {
+			return err
+		}
+	}
+	l.group = append(l.group, *c)
+	return nil
+}
+
+// flush yields the conflicts of a path.
+func (l *listing) flush() error {
+	slices.SortFunc(l.group, func(a, b api.Conflict) int { return a.Compare(&b) })
+	for _, c := range l.group {
+		if !l.yield(c, nil) {
+			return errLeft
+		}
+	}
+	l.group = l.group[:0]
+	return nil
+}
