@@ -30,7 +30,8 @@ var allowed = map[string]string{
 	"merkle":                 "cas github.com/cespare/xxhash",
 	"server/api":             "cas manifest merkle",
 	"server/api/hubtest":     "cas manifest merkle server/api",
-	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/api github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
+	"server/events":          "cas server/api",
+	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
 	"server":                 "cas manifest server/api github.com/gin-gonic/gin golang.org/x/sync",
 	"client/reconcile":       "cas manifest merkle server/api",
 	"client/merge3":          "",
@@ -38,7 +39,7 @@ var allowed = map[string]string{
 	"client/state":           "server/api",
 	"client/worktree":        "cas manifest merkle client/worktree/ignore golang.org/x/sys golang.org/x/sync",
 	"client/worktree/ignore": "",
-	"client":                 "cas cas/chunker manifest merkle server/api client/merge3 client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
+	"client":                 "cas cas/chunker manifest merkle server/api server/events client/merge3 client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
 	"client/remote":          "cas manifest server/api",
 	"bench":                  "bench/link bench/machine bench/measure bench/peer bench/report bench/workload cas cas/chunker client/remote manifest merkle server/api golang.org/x/sync",
 	"bench/link":             "golang.org/x/sys",
@@ -47,7 +48,7 @@ var allowed = map[string]string{
 	"bench/peer":             "",
 	"bench/report":           "",
 	"bench/workload":         "golang.org/x/sys golang.org/x/sync",
-	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/worktree/ignore server server/api server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb",
+	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/worktree/ignore server server/api server/events server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb",
 }
 
 // printers are the packages that may print.

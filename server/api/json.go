@@ -144,6 +144,9 @@ func (t *textJSON) UnmarshalJSON(data []byte) error {
 // pathJSON is a path as manifest.CheckPath allows it.
 type pathJSON string
 
+// Path is a path in JSON: a string, or {"bytes": base64} when it is not UTF-8.
+type Path = pathJSON
+
 func (p pathJSON) MarshalJSON() ([]byte, error) { return textJSON(p).MarshalJSON() }
 
 func (p *pathJSON) UnmarshalJSON(data []byte) error {
