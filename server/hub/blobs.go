@@ -11,6 +11,7 @@ import (
 	"dfs/manifest"
 	"dfs/merkle"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // own is the scope of one volume.
@@ -210,7 +211,15 @@ func (h *Hub) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func
 			return refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
 		}
 	}
-	return h.read(ctx, v, refs, fn)
+	bytes := int64(0)
+	err := h.read(ctx, v, refs, func(b cas.Blob) error {
+		bytes += int64(b.Size())
+		return fn(b)
+	})
+	if err == nil && len(refs) > 0 {
+		h.events.Publish(events.DownloadCompleted{Volume: v, Blobs: int64(len(refs)), Bytes: bytes, At: h.now().UTC()})
+	}
+	return err
 }
 
 // Nodes implements [api.Hub].

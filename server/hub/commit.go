@@ -39,10 +39,10 @@ func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAns
 	if answer, ok, err := h.answered(req); ok || err != nil {
 		return answer, err
 	}
-	if err := s.seal(h.now()); err != nil {
+	if err := s.seal(); err != nil {
 		return api.CommitAnswer{}, err
 	}
-	defer func() { s.unseal(h.now()) }()
+	defer s.unseal()
 	c := &commit{h: h, s: s, v: v, req: req, head: h.headOf(v), src: h.nodes(v.id)}
 	return c.run(ctx)
 }
@@ -82,7 +82,7 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.checkSettled(); err != nil {
 		return api.CommitAnswer{}, err
 	}
-	c.s.set(api.ApplyingChanges)
+	c.s.applying()
 	c.time = c.h.now()
 	if err := c.loadOpen(); err != nil {
 		return api.CommitAnswer{}, err
@@ -349,6 +349,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 		return err
 	}
 	c.h.setHead(c.v, answer.Head)
+	c.publish(answer)
 	c.s.close(rec)
 	return nil
 }

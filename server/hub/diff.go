@@ -24,10 +24,10 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
-	if err := s.begin(h.now(), afterPart); err != nil {
+	if err := s.begin(afterPart); err != nil {
 		return api.DiffAnswer{}, err
 	}
-	defer func() { s.done(h.now()) }()
+	defer s.done()
 	if err := h.writable(); err != nil {
 		return api.DiffAnswer{}, err
 	}
@@ -182,10 +182,10 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 	if err != nil {
 		return err
 	}
-	if err := s.begin(h.now(), func(api.State) api.State { return api.TransferringFiles }); err != nil {
+	if err := s.begin(func(api.State) api.State { return api.TransferringFiles }); err != nil {
 		return err
 	}
-	defer func() { s.done(h.now()) }()
+	defer s.done()
 	if err := h.keep(s); err != nil {
 		return err
 	}

@@ -46,6 +46,14 @@
 //
 //	70 00000000000000000000000000000003 00000000 0000
 //
+// # Sessions
+//
+// A replica has one session at a time with a volume. It goes from state to state as the
+// table in state.go allows, and nothing but that is done: what is not legal is refused. With its
+// first staged part or blob it is in the metadata, so the run goes on with it after a crash of the hub, whatever
+// process asks. A session without progress for Options.Idle expires, and its parts are deleted.
+// Each transition, and what else happens, is an event on Options.Events.
+//
 // # Commit
 //
 // A commit goes over the edits twice, one part in memory at a time. First it

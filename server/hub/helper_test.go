@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -256,10 +257,21 @@ func wantError(t testing.TB, err error, kind *api.Error) {
 }
 
 // clock is a clock that stands still.
-type clock struct{ t time.Time }
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
 
-func newClock() *clock { return &clock{time.Unix(1e9, 0)} }
+func newClock() *clock { return &clock{t: time.Unix(1e9, 0)} }
 
-func (c *clock) now() time.Time { return c.t }
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
 
-func (c *clock) pass(d time.Duration) { c.t = c.t.Add(d) }
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}

@@ -12,6 +12,7 @@ import (
 	"dfs/cas"
 	"dfs/cas/badgerstore"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // DefaultIdle is how long a session lives without progress.
@@ -22,6 +23,8 @@ type Options struct {
 	Idle  time.Duration                       // how long a session lives without progress; 0: DefaultIdle
 	Now   func() time.Time                    // the clock of sessions and records; nil: time.Now
 	Store func(dir string) (cas.Store, error) // opens the store of blobs in dir; nil: badgerstore
+
+	Events *events.Bus // hears of what happens; nil: none. Not closed by the hub
 }
 
 // Hub is the server side of dfs in one process. It implements [api.Hub] and is
@@ -34,6 +37,8 @@ type Hub struct {
 	idle  time.Duration
 	now   func() time.Time
 
+	events *events.Bus
+
 	poison *poison
 
 	mu       sync.Mutex
@@ -42,8 +47,8 @@ type Hub struct {
 	volumes  map[cas.VolumeID]*volume
 	sessions map[api.SessionID]*session
 	slots    map[slot]*session
-	starting sync.Mutex // held by Start and CreateVolume
-	calls    sync.WaitGroup
+	starting sync.Mutex     // held by who gives a session its place or takes it, and by CreateVolume
+	calls    sync.WaitGroup // and the goroutine that expires sessions
 }
 
 var _ api.Hub = (*Hub)(nil)
@@ -58,7 +63,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		id: rec.HubID, lock: lock, idle: opts.Idle, now: opts.Now, poison: &poison{},
+		id: rec.HubID, lock: lock, idle: opts.Idle, now: opts.Now, events: opts.Events, poison: &poison{},
 		volumes:  make(map[cas.VolumeID]*volume),
 		sessions: make(map[api.SessionID]*session),
 		slots:    make(map[slot]*session),
@@ -76,6 +81,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 	if err := h.open(dir, opts.Store); err != nil {
 		return nil, errors.Join(err, h.release())
 	}
+	h.calls.Go(h.tend)
 	return h, nil
 }
 

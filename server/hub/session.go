@@ -8,6 +8,7 @@ import (
 
 	"dfs/cas"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // Bounds of sessions.
@@ -28,6 +29,8 @@ type slot struct {
 type session struct {
 	id   api.SessionID
 	slot slot
+	now  func() time.Time
+	bus  *events.Bus // hears of what the session does, in order
 
 	mu      sync.Mutex
 	rec     slotRecord // as stored last, but for State
@@ -52,66 +55,120 @@ type part struct {
 }
 
 // begin takes the session to state to(its state) for a call, which ends with done.
-func (s *session) begin(now time.Time, to func(api.State) api.State) error {
+func (s *session) begin(to func(api.State) api.State) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.enter(now, to)
+	return s.enter(to)
 }
 
-func (s *session) enter(now time.Time, to func(api.State) api.State) error {
+func (s *session) enter(to func(api.State) api.State) error {
 	if s.state == api.Expired {
 		return refuse(api.ErrNoSession, "session %v has expired; start again", s.id)
 	}
 	next := to(s.state)
-	if s.sealed || !may(s.state, next) {
+	if s.sealed || !s.move(next) {
 		return refuse(api.ErrState, "session %v is %s, which does not allow %s", s.id, s.state, next)
 	}
-	s.state, s.active = next, now
+	s.active = s.now()
 	s.calls++
 	return nil
 }
 
-func (s *session) done(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls--
-	s.active = now
-}
-
-// set takes the session to a state; the caller knows that it is legal.
-func (s *session) set(state api.State) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state = state
-}
-
-// expire ends the session if it is live and made no progress for idle, and
-// reports whether it did.
-func (s *session) expire(now time.Time, idle time.Duration) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ended(s.state) || s.calls > 0 || now.Sub(s.active) <= idle {
+// move takes the session to a state if that is legal, which it reports, and says so on the bus.
+// Nothing else changes the state. The caller holds mu.
+func (s *session) move(to api.State) bool {
+	if !may(s.state, to) {
 		return false
 	}
-	s.state = api.Expired
+	if from := s.state; from != to {
+		s.state = to
+		s.publishMove(from)
+	}
 	return true
 }
 
-// stale reports whether the session has ended, keep ago or earlier.
-func (s *session) stale(now time.Time, keep time.Duration) bool {
+// opened says on the bus that the session is there.
+func (s *session) opened() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return ended(s.state) && s.calls == 0 && now.Sub(s.active) >= keep
+	s.publishMove("")
+}
+
+func (s *session) publishMove(from api.State) {
+	s.bus.Publish(events.SessionStateChanged{
+		Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume, From: from, To: s.state, At: s.now().UTC(),
+	})
+}
+
+func (s *session) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
+	s.active = s.now()
+}
+
+// applying takes the session, whose commit lacks no blob, on to its tree.
+func (s *session) applying() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.move(api.ApplyingChanges)
+	if s.blobs == 0 {
+		return
+	}
+	now := s.now()
+	s.bus.Publish(events.UploadCompleted{
+		Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume,
+		Blobs: s.blobs, Bytes: s.bytes, Duration: now.Sub(s.started).Seconds(), At: now.UTC(),
+	})
+}
+
+// left returns how long the session may still be without progress before it expires: less than
+// zero when its time is over, all of idle when a call is under way or it has ended.
+func (s *session) left(idle time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended(s.state) || s.calls > 0 {
+		return idle
+	}
+	return idle - s.now().Sub(s.active)
+}
+
+// expire ends the session if it is live and made no progress for idle. It returns what to say
+// once all is dropped that the session staged, and whether it did.
+func (s *session) expire(idle time.Duration) (events.SessionExpired, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := events.SessionExpired{
+		Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume,
+		State: s.state, Active: s.active.UTC(), Parts: len(s.parts), At: s.now().UTC(),
+	}
+	return e, s.calls == 0 && s.now().Sub(s.active) > idle && s.move(api.Expired)
+}
+
+// stale reports whether the session has ended, keep ago or earlier.
+func (s *session) stale(keep time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ended(s.state) && s.calls == 0 && s.now().Sub(s.active) >= keep
 }
 
 // progress counts stored blobs.
 func (s *session) progress(blobs []cas.Blob) {
+	if len(blobs) == 0 {
+		return
+	}
+	var bytes int64
+	for _, b := range blobs {
+		bytes += int64(b.Size())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blobs += int64(len(blobs))
-	for _, b := range blobs {
-		s.bytes += int64(b.Size())
-	}
+	s.bytes += bytes
+	s.bus.Publish(events.BlobsReceived{
+		Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume, Blobs: int64(len(blobs)), Bytes: bytes,
+		TotalBlobs: s.blobs, TotalBytes: s.bytes, At: s.now().UTC(),
+	})
 }
 
 // staged returns how many parts are there from the first on.
@@ -154,9 +211,9 @@ func (s *session) partDeletes() []kv {
 }
 
 // seal begins a commit, which ends with unseal: until then other calls are kept out.
-func (s *session) seal(now time.Time) error {
+func (s *session) seal() error {
 	s.mu.Lock()
-	err := s.enter(now, func(api.State) api.State { return api.ResolvingConflicts })
+	err := s.enter(func(api.State) api.State { return api.ResolvingConflicts })
 	s.sealed = err == nil
 	s.mu.Unlock()
 	if err == nil {
@@ -166,16 +223,14 @@ func (s *session) seal(now time.Time) error {
 }
 
 // unseal ends what seal began. A session that was not committed goes on.
-func (s *session) unseal(now time.Time) {
+func (s *session) unseal() {
 	s.stage.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = false
 	s.calls--
-	s.active = now
-	if !ended(s.state) {
-		s.state = api.TransferringFiles
-	}
+	s.active = s.now()
+	s.move(api.TransferringFiles)
 }
 
 // finished returns the record of the session once the commit with key is done, and
@@ -195,33 +250,33 @@ func (s *session) finished(key cas.VolumeID) (rec slotRecord, outdated []cas.Vol
 func (s *session) close(rec slotRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rec, s.stored, s.state = rec, true, rec.State
+	s.rec, s.stored = rec, true
 	s.parts, s.tracked = make(map[int]*part), 0
+	s.move(rec.State)
 }
 
 // again resumes a live session for a client that starts again, and reports false
 // when it has ended or is of another run.
-func (s *session) again(now time.Time, req *api.StartRequest) bool {
+func (s *session) again(req *api.StartRequest) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ended(s.state) || s.rec.Run != req.Run {
 		return false
 	}
 	s.rec.Seen, s.rec.Client, s.rec.Command = req.Seen, req.Client, req.Command
-	s.active = now
+	s.active = s.now()
 	return true
 }
 
 // abort ends a live session for another run of its client. It reports whether the
-// session was live, and does nothing while a commit is under way.
+// session was live; while a commit is under way it does nothing.
 func (s *session) abort() (live, sealed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ended(s.state) || s.sealed {
-		return !ended(s.state), s.sealed
+	if s.sealed {
+		return true, true
 	}
-	s.state = api.Aborted
-	return true, false
+	return s.move(api.Aborted), false
 }
 
 // record returns the session's record as it is now, and whether one is stored.

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -11,12 +12,12 @@ import (
 	"dfs/cas/chunker"
 	"dfs/manifest"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // loadSessions brings back the live sessions with their parts. They count as active
 // now: that the hub was down is not their delay.
 func (h *Hub) loadSessions() error {
-	now := h.now()
 	err := h.meta.each([]byte{keySlot}, false, func(key, value []byte) error {
 		var at slot
 		copy(at.replica[:], key[1:])
@@ -26,7 +27,7 @@ func (h *Hub) loadSessions() error {
 			return err
 		}
 		if !ended(rec.State) {
-			h.register(newSession(at, rec, now)).stored = true
+			h.register(h.newSession(at, rec)).stored = true
 		}
 		return nil
 	})
@@ -58,8 +59,12 @@ func (h *Hub) loadParts() error {
 	return h.meta.writeBatches(orphans)
 }
 
-func newSession(at slot, rec slotRecord, now time.Time) *session {
-	return &session{id: rec.Session, slot: at, rec: rec, state: rec.State, started: now, active: now, parts: make(map[int]*part)}
+func (h *Hub) newSession(at slot, rec slotRecord) *session {
+	now := h.now()
+	return &session{
+		id: rec.Session, slot: at, now: h.now, bus: h.events,
+		rec: rec, state: rec.State, started: now, active: now, parts: make(map[int]*part),
+	}
 }
 
 // register makes s the session of its slot, in place of the former, and returns it.
@@ -89,12 +94,23 @@ func (h *Hub) find(id api.SessionID) (*session, *volume, error) {
 	return s, v, err
 }
 
-// expire ends the session and drops its parts if it made no progress for too long.
+// expire ends the session and drops its parts if it made no progress for too long. No other
+// session can take its place meanwhile, whose record the end of this one would replace.
 func (h *Hub) expire(s *session) error {
-	if !s.expire(h.now(), h.idle) {
+	if s.left(h.idle) >= 0 {
 		return nil
 	}
-	return h.drop(s)
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	expired, ok := s.expire(h.idle)
+	if !ok {
+		return nil
+	}
+	if err := h.drop(s); err != nil {
+		return err
+	}
+	h.events.Publish(expired)
+	return nil
 }
 
 // drop deletes what a session that has just ended had staged.
@@ -116,28 +132,53 @@ func (h *Hub) drop(s *session) error {
 	return nil
 }
 
+// tend expires sessions when their time is over, whether or not anybody calls, until the hub
+// closes. After an I/O error, of which callers learn, nothing can be dropped any more.
+func (h *Hub) tend() {
+	for wait := h.idle; ; wait = h.untilExpiry() {
+		select {
+		case <-h.closing:
+			return
+		case <-time.After(wait):
+		}
+		if h.sweep() != nil {
+			return
+		}
+	}
+}
+
+// untilExpiry returns how long no session can expire.
+func (h *Hub) untilExpiry() time.Duration {
+	least := h.idle
+	for _, s := range h.allSessions() {
+		least = min(least, s.left(h.idle))
+	}
+	return max(least, 0) + time.Nanosecond
+}
+
 // sweep expires what made no progress and forgets what ended long ago, or, when there
 // are many sessions, what ended at all.
 func (h *Hub) sweep() error {
+	all := h.allSessions()
 	keep := 2 * h.idle
-	h.mu.Lock()
-	if len(h.sessions) >= maxSessions/2 {
+	if len(all) >= maxSessions/2 {
 		keep = 0
 	}
-	all := make([]*session, 0, len(h.sessions))
-	for _, s := range h.sessions {
-		all = append(all, s)
-	}
-	h.mu.Unlock()
 	for _, s := range all {
 		if err := h.expire(s); err != nil {
 			return err
 		}
-		if s.stale(h.now(), keep) {
+		if s.stale(keep) {
 			h.forget(s)
 		}
 	}
 	return nil
+}
+
+func (h *Hub) allSessions() []*session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.sessions))
 }
 
 func (h *Hub) forget(s *session) {
@@ -261,7 +302,7 @@ func (h *Hub) resume(req *api.StartRequest) (*session, error) {
 	h.mu.Lock()
 	old, full := h.slots[at], len(h.sessions) >= maxSessions
 	h.mu.Unlock()
-	if old != nil && old.again(h.now(), req) {
+	if old != nil && old.again(req) {
 		return old, nil
 	}
 	var rec slotRecord
@@ -282,10 +323,12 @@ func (h *Hub) resume(req *api.StartRequest) (*session, error) {
 	if full {
 		return nil, refuse(api.ErrBusy, "the hub has %d sessions; try again later", maxSessions)
 	}
-	return h.register(newSession(at, slotRecord{
+	s := h.register(h.newSession(at, slotRecord{
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
 		Seen: req.Seen, State: api.Idle, Answers: rec.Answers,
-	}, h.now())), nil
+	}))
+	s.opened()
+	return s, nil
 }
 
 // rootsOf returns the roots of those snapshots that the volume has, each once.
@@ -321,12 +364,24 @@ func (h *Hub) report(id api.SessionID, state api.State) error {
 	if state == api.Expired {
 		return refuse(api.ErrState, "session %v: only the hub says %s", id, state)
 	}
-	if err := s.begin(h.now(), func(api.State) api.State { return state }); err != nil {
+	failed := events.SessionFailed{Session: id, Replica: s.slot.replica, Volume: s.slot.volume}
+	err = s.begin(func(from api.State) api.State {
+		failed.State, failed.Parts = from, len(s.parts)
+		return state
+	})
+	if err != nil {
 		return err
 	}
-	defer func() { s.done(h.now()) }()
-	if ended(state) {
-		return h.drop(s)
+	defer s.done()
+	if !ended(state) {
+		return nil
+	}
+	if err := h.drop(s); err != nil {
+		return err
+	}
+	if state == api.Failed {
+		failed.At = h.now().UTC()
+		h.events.Publish(failed)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"dfs/manifest"
 	"dfs/merkle"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // volume is a volume in memory.
@@ -166,6 +167,7 @@ func (h *Hub) createVolume(ctx context.Context, name string, id cas.VolumeID) (a
 	h.mu.Lock()
 	h.volumes[id] = v
 	h.mu.Unlock()
+	h.events.Publish(events.VolumeCreated{Volume: id, Name: name, At: h.now().UTC()})
 	return api.Volume{ID: id, Name: name, Head: head}, nil
 }
 
