@@ -12,6 +12,7 @@ import (
 	"dfs/cas"
 	"dfs/client/worktree"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // A Conn is a hub that a run talks to, with what crossed the wire so far.
@@ -49,6 +50,7 @@ type Config struct {
 	Adopt     bool         // go on where a replica has lost its state, or is a copy of another, or a file system is not mounted
 	Rebind    bool         // go on, from an empty base, where the hub or the volume is another or went back in time
 	Notice    func(string) // something to know besides the result; may be nil
+	Events    *events.Bus  // hears of the changes in the directory; nil: none
 
 	onStep func(worktree.Step, string) // for tests: see worktree.Root.OnStep, and stepBase
 }

@@ -107,7 +107,7 @@ func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*fou
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := visit(f); err != nil {
+			if err := cmp.Or(s.publish(f), visit(f)); err != nil {
 				return err
 			}
 		}
