@@ -87,7 +87,7 @@ func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error)
 	if err := d.check(location); err != nil {
 		return nil, err
 	}
-	h, err := openRepository(ctx, location, d.wait, d.notice)
+	h, err := openRepository(ctx, location, d.wait, hub.Options{}, d.notice)
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +147,11 @@ func (inProcess) Traffic() client.Traffic { return client.Traffic{} }
 
 // openRepository opens a local repository. One that another process has open
 // it waits for; past wait the error is a *client.BusyError.
-func openRepository(ctx context.Context, dir string, wait time.Duration, notice func(string, ...any)) (*hub.Hub, error) {
+func openRepository(ctx context.Context, dir string, wait time.Duration, opts hub.Options, notice func(string, ...any)) (*hub.Hub, error) {
 	const interval = 100 * time.Millisecond
 	deadline := time.Now().Add(wait)
 	for told := false; ; {
-		h, err := hub.Open(dir, hub.Options{})
+		h, err := hub.Open(dir, opts)
 		if !errors.Is(err, hub.ErrLocked) {
 			return h, err
 		}

@@ -12,6 +12,8 @@ import (
 
 	"dfs/client"
 	"dfs/server"
+	"dfs/server/events"
+	"dfs/server/hub"
 )
 
 const serveHelp = `Run a hub: serve a repository over HTTP until SIGTERM or SIGINT.
@@ -42,7 +44,7 @@ func (a *app) serve() *cobra.Command {
 	fs.StringVar(&data, "data", "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
 	fs.StringVar(&listen, "listen", "127.0.0.1:8420", "listen on the loopback `ADDRESS`; port 0 takes a free one (default 127.0.0.1:8420)")
 	waitFlag(fs, &wait)
-	fs.CountVarP(&a.out.verbose, "verbose", "v", "log requests that were refused or failed to stderr")
+	fs.CountVarP(&a.out.verbose, "verbose", "v", "log requests that were refused or failed to stderr; twice for all that happens, in JSON")
 	prof.flags(fs)
 	fs.BoolVar(&profiled, "profileinput", false, "profile as standard input says")
 	hidden(fs, "profileinput")
@@ -71,7 +73,11 @@ func (a *app) serve() *cobra.Command {
 
 // listenAndServe serves the repository at data until ctx ends.
 func (a *app) listenAndServe(ctx context.Context, data, listen string, wait time.Duration) (err error) {
-	h, err := openRepository(ctx, data, wait, a.out.notice)
+	var bus events.Bus
+	if a.out.verbose > 1 {
+		defer a.out.narrate(&bus)()
+	}
+	h, err := openRepository(ctx, data, wait, hub.Options{Events: &bus}, a.out.notice)
 	if err != nil {
 		return err
 	}
