@@ -15,6 +15,7 @@ import (
 type ScanOptions struct {
 	Jobs    int               // directories read at the same time; 0: the number of processors, 1: no goroutines
 	Rules   *ignore.Rules     // what to ignore, beside what the files .dfsignore of the tree say
+	Only    *Scope            // the paths to look at, with the directories above them; nil: all
 	Mounted map[string]bool   // where other file systems are known to be mounted: see ErrNotMounted
 	Skip    func(path string) // a special file, a nested replica, or something else called .dfs: never opened
 	Temp    func(path string) // a [Leftover] of an interrupted run
@@ -44,7 +45,7 @@ func (r *Root) Scan(ctx context.Context, opts ScanOptions) iter.Seq2[Entry, erro
 			s.start(jobs)
 		}
 		d := delivery{ctx: ctx, s: s, opts: opts, yield: yield}
-		root := &task{dev: r.dev, rules: opts.Rules}
+		root := &task{dev: r.dev, rules: opts.Rules, only: opts.Only}
 		s.finish(root)
 		if root.err != nil {
 			yield(Entry{}, root.err)

@@ -40,21 +40,22 @@ func (r *reader) do(t *task) {
 		r.look(d, t, t.names)
 		return
 	}
-	if err := r.list(d); err != nil {
+	names, err := r.namesOf(d, t)
+	if err != nil {
 		r.unreadable(t, err) // a directory that was removed since lists as not there
 		return
 	}
-	names := r.take()
-	if i, found := slices.BinarySearch(names, stateName); found {
+	limited := t.only != nil // what is there is not known by the names
+	if i, found := slices.BinarySearch(names, stateName); found || limited {
 		if e, err := d.stat(stateName); t.path != "" && err == nil && e.Kind == manifest.Directory {
 			t.nested = true
 			return
 		}
-		if t.path == "" {
+		if t.path == "" && found {
 			names = slices.Delete(names, i, i+1)
 		}
 	}
-	if _, found := slices.BinarySearch(names, ignoreName); found {
+	if _, found := slices.BinarySearch(names, ignoreName); found || limited {
 		if err := t.readRules(d); err != nil {
 			t.err = err
 			return
@@ -63,6 +64,17 @@ func (r *reader) do(t *task) {
 	first := names[:min(len(names), sliceLen)]
 	t.divide(names[len(first):])
 	r.look(d, t, first)
+}
+
+// namesOf returns the names in d to look at, sorted.
+func (r *reader) namesOf(d dir, t *task) ([]string, error) {
+	if t.only != nil {
+		return t.only.names(t.path), nil
+	}
+	if err := r.list(d); err != nil {
+		return nil, err
+	}
+	return r.take(), nil
 }
 
 func (r *reader) unreadable(t *task, err error) {
@@ -108,7 +120,7 @@ func (r *reader) list(d dir) error {
 // divide leaves names, which it keeps, to further tasks.
 func (t *task) divide(names []string) {
 	for part := range slices.Chunk(names, sliceLen) {
-		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part, dev: t.dev, rules: t.rules})
+		t.more = append(t.more, &task{path: t.path, first: join(t.path, part[0]), names: part, dev: t.dev, rules: t.rules, only: t.only})
 	}
 }
 
@@ -165,7 +177,7 @@ func (r *reader) lookAt(d dir, t *task, name, path string) {
 	case isDir && e.Dev == t.dev && r.mounted[path]:
 		t.odd = append(t.odd, odd{at: at, err: ErrNotMounted})
 	case isDir:
-		t.dirs = append(t.dirs, &task{path: path, first: path, dev: e.Dev, above: t.dev, rules: t.rules})
+		t.dirs = append(t.dirs, &task{path: path, first: path, dev: e.Dev, above: t.dev, rules: t.rules, only: t.only.inside(path)})
 	}
 	t.entries = append(t.entries, e)
 }

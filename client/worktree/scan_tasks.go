@@ -28,7 +28,8 @@ type task struct {
 	dev   uint64   // the directory's file system
 	above uint64   // that of the directory above
 	rules *ignore.Rules
-	ruled bool // the rules are the directory's own
+	ruled bool   // the rules are the directory's own
+	only  *Scope // what to look at
 	state taskState
 
 	entries  []Entry
