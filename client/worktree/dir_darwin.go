@@ -28,6 +28,13 @@ func (d dir) list(buf []byte, fn func(name []byte)) error {
 	}
 }
 
+// born returns when the file at name was made.
+func (d dir) born(name string) (manifest.Time, bool) {
+	var st unix.Stat_t
+	err := retryErr(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	return manifest.Time{Sec: st.Btim.Sec, Nsec: uint32(st.Btim.Nsec)}, err == nil
+}
+
 func renameNoReplace(dir int, old, name string) error {
 	return unix.RenameatxNp(dir, old, dir, name, unix.RENAME_EXCL)
 }

@@ -54,6 +54,13 @@ func (d dir) list(buf []byte, fn func(name []byte)) error {
 	}
 }
 
+// born returns when the file at name was made, as far as the file system tells.
+func (d dir) born(name string) (manifest.Time, bool) {
+	var st unix.Statx_t
+	err := retryErr(func() error { return unix.Statx(d.fd, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st) })
+	return manifest.Time{Sec: st.Btime.Sec, Nsec: st.Btime.Nsec}, err == nil && st.Mask&unix.STATX_BTIME != 0
+}
+
 func renameNoReplace(dir int, old, name string) error {
 	return unix.Renameat2(dir, old, dir, name, unix.RENAME_NOREPLACE)
 }

@@ -220,6 +220,12 @@ func (d dir) rmdir(name string) error {
 
 func (d dir) rename(old, name string) error { return d.root.Rename(old, name) }
 
+// born is not asked, since there are no inode numbers.
+func (d dir) born(string) (manifest.Time, bool) { return manifest.Time{}, false }
+
+// renameTo is not offered from one open directory to another.
+func (d dir) renameTo(string, dir, string) error { return errors.ErrUnsupported }
+
 // openForWriting is not told by the system.
 func (d dir) openForWriting(string) bool { return false }
 

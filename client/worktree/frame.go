@@ -200,6 +200,8 @@ type recordReader struct {
 	frames frameReader
 	rest   decoder
 	good   int64 // end of the last frame that was whole
+	begin  int64 // of the record's frame
+	nth    int   // which of its frame the record is
 	path   []byte
 	Record // all but Path; Value is valid until next is called
 }
@@ -219,6 +221,7 @@ func (r *recordReader) next() bool {
 		r.good = r.frames.at
 		if kind == frameRecords {
 			r.rest, r.path = decoder{b: payload}, r.path[:0]
+			r.begin, r.nth = r.good-int64(frameHeader+len(payload)), -1
 		}
 	}
 	shared, suffix, err := r.rest.record(r.frames.file, &r.Record)
@@ -227,5 +230,6 @@ func (r *recordReader) next() bool {
 		return false
 	}
 	r.path = append(r.path[:shared], suffix...)
+	r.nth++
 	return true
 }
