@@ -39,13 +39,15 @@ type Applier struct {
 
 	flush sync.Mutex // one Flush at a time
 
-	mu      sync.Mutex
-	ready   batch
-	touched map[string]*directory // by path
-	lent    *os.File              // see lend
-	mounts  bool                  // a directory lies on another file system than the root
-	stop    error                 // what made the disk unusable
-	now     manifest.Time         // a moment before the first change; zero: not yet
+	mu       sync.Mutex
+	ready    batch
+	touched  map[string]*directory // by path
+	lent     *os.File              // see lend
+	mounts   bool                  // a directory lies on another file system than the root
+	onward   map[string]*staged    // by the path from where: see Onward
+	stranded []string              // paths that nothing came to
+	stop     error                 // what made the disk unusable
+	now      manifest.Time         // a moment before the first change; zero: not yet
 }
 
 // batch is what waits for the next Flush.

@@ -80,6 +80,7 @@ func (a *Applier) place(s *staged, in *parent) (Applied, error) {
 		return Applied{}, err
 	}
 	a.root.step(StepPlace, s.path)
+	s.keep = a.goesOn(s.path)
 	if s.expect == nil {
 		err = d.renameNew(s.temp, name)
 	} else if err = s.expectedAt(d, name); err == nil {
@@ -98,6 +99,9 @@ func (a *Applier) place(s *staged, in *parent) (Applied, error) {
 	done.Entry, err = d.stat(name)
 	done.Entry.Path = s.path
 	done.Racy = err != nil || !s.entry.sameMoved(&done.Entry) || s.m.Mtime.Compare(a.now) >= 0
+	if s.keep {
+		a.pass(d, s.path, s.temp, s.expect)
+	}
 	return done, nil
 }
 
@@ -133,7 +137,7 @@ func occupied(d dir, name string) error {
 	return ErrChanged
 }
 
-// exchange puts s in the place of what is expected at name, and removes that. It is
+// exchange puts s in the place of what is expected at name, and removes that, or keeps it. It is
 // looked at after the exchange, since it can change until then; when it is not what
 // was expected, or a directory that is not empty, it is put back. From here on the
 // temporary's name says that somebody's edit may lie there.
@@ -155,7 +159,7 @@ func (s *staged) exchange(r *Root, d dir, name string) error {
 	}
 	r.step(StepLook, s.path)
 	err = s.expect.look(d, s.temp)
-	if err == nil {
+	if err == nil && !s.keep {
 		r.step(StepDrop, s.path)
 		err = s.expect.drop(d, s.temp)
 	}
@@ -168,6 +172,9 @@ func (s *staged) exchange(r *Root, d dir, name string) error {
 // replace is exchange where that is not offered: what is at name goes first, unless the
 // rename itself replaces it.
 func (s *staged) replace(d dir, name string) error {
+	if s.keep {
+		return s.replaceKeeping(d, name)
+	}
 	if s.expect.Kind == manifest.File && d.openForWriting(name) {
 		return errOpen
 	}
@@ -177,6 +184,26 @@ func (s *staged) replace(d dir, name string) error {
 		}
 	}
 	return d.rename(s.temp, name)
+}
+
+// replaceKeeping is replace with what is at name looked at under a temporary name, where it stays.
+func (s *staged) replaceKeeping(d dir, name string) error {
+	out := tempName(tempOld, name)
+	if err := d.renameNew(name, out); err != nil {
+		return err
+	}
+	err := s.expect.look(d, out)
+	if err == nil {
+		err = d.renameNew(s.temp, name)
+	}
+	if err != nil {
+		if d.renameNew(out, name) != nil {
+			err = putAside(d, out, name, err)
+		}
+		return err
+	}
+	s.temp = out
+	return nil
 }
 
 // drop removes e, which stands at name; ErrNotEmpty when it is a directory with entries.
@@ -227,7 +254,7 @@ func (s *staged) discard(d dir, name string, err error) error {
 	return err
 }
 
-// removeEntry renames name away, looks at what that was, and removes it; or
+// removeEntry renames name away, looks at what that was, and removes it or passes it on; or
 // renames it back when it is not what was expected.
 func (a *Applier) removeEntry(d dir, path, name string, expect *Entry) error {
 	temp := tempName(tempOld, name)
@@ -237,6 +264,10 @@ func (a *Applier) removeEntry(d dir, path, name string, expect *Entry) error {
 	}
 	a.root.step(StepGone, path)
 	err := expect.look(d, temp)
+	if err == nil && a.goesOn(path) {
+		a.pass(d, path, temp, expect)
+		return nil
+	}
 	if err == nil {
 		if err = d.unlink(temp); err == nil {
 			return nil

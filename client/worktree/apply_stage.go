@@ -17,6 +17,7 @@ type staged struct {
 	path, temp string
 	m          *manifest.Manifest
 	expect     *Entry
+	keep       bool    // expect is not removed but stays at temp, to go onward
 	entry      Entry   // of the temporary
 	held       *handle // open for syncing; nil: not
 }

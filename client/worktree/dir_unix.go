@@ -228,6 +228,11 @@ func (d dir) rmdir(name string) error {
 
 func (d dir) rename(old, name string) error { return unix.Renameat(d.fd, old, d.fd, name) }
 
+// renameTo renames old to name in another directory.
+func (d dir) renameTo(old string, to dir, name string) error {
+	return unix.Renameat(d.fd, old, to.fd, name)
+}
+
 // renameNew renames old to name where nothing stands; else os.ErrExist.
 func (d dir) renameNew(old, name string) error {
 	err := renameNoReplace(d.fd, old, name)

@@ -13,6 +13,8 @@ const (
 	StepDrop   Step = "drop"   // after the look; before what came out is removed
 	StepRemove Step = "remove" // before what is to go is renamed away
 	StepGone   Step = "gone"   // it has been renamed; before the look at it
+	StepCarry  Step = "carry"  // a version was looked at; before it is renamed to beside the path that it goes onward to
+	StepArrive Step = "arrive" // it is there, with its attributes; before it takes its place
 )
 
 // OnStep has f called at each step of a change to a path, from any goroutine. It is

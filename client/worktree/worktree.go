@@ -25,7 +25,8 @@
 // exchanged with the old entry, which is then looked at: when it is not the
 // expected one, or somebody still has it open for writing, it is swapped back
 // and the change fails with [ErrChanged]. What is to be removed is renamed away
-// first and looked at likewise. Elsewhere, and on file systems without these
+// first and looked at likewise; where it is to have another path ([Applier.Onward]) it is
+// renamed there then instead of being removed. Elsewhere, and on file systems without these
 // operations, the target is checked again right before the rename, which leaves a
 // window of microseconds. Whether a file is open for writing only Linux tells (a
 // read lease is refused then), of one's own files on a local file system.
