@@ -1,4 +1,4 @@
 package replica
 
-// stableInodes: the system's own file systems keep inode numbers.
-func stableInodes(string) bool { return true }
+// StableInodes: the system's own file systems keep inode numbers.
+func StableInodes(string) bool { return true }

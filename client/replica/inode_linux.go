@@ -2,10 +2,10 @@ package replica
 
 import "golang.org/x/sys/unix"
 
-// stableInodes reports whether the file system of path keeps inode numbers over a
+// StableInodes reports whether the file system of path keeps inode numbers over a
 // remount, as far as its type tells. FAT makes them up, and what lies behind FUSE and
 // SMB may too.
-func stableInodes(path string) bool {
+func StableInodes(path string) bool {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
 		return false

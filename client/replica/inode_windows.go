@@ -1,6 +1,6 @@
 package replica
 
-// stableInodes: the system has no such numbers.
-func stableInodes(string) bool { return false }
+// StableInodes: the system has no such numbers.
+func StableInodes(string) bool { return false }
 
 func inode(string) (uint64, error) { return 0, nil }

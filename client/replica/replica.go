@@ -106,7 +106,7 @@ func Create(root string) (Identity, error) {
 
 // inodes returns the inode numbers of a directory and of a file in it; zeros where they mean nothing.
 func inodes(root, file string) (dir, in uint64, err error) {
-	if !stableInodes(root) {
+	if !StableInodes(root) {
 		return 0, 0, nil
 	}
 	if dir, err = inode(root); err == nil {
