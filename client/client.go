@@ -118,7 +118,7 @@ type Problem struct {
 // Result is what a run did.
 type Result struct {
 	Summary
-	Changes   []Change  // with DryRun: what would move, in path order
+	Changes   []Change  // with DryRun: what would be changed, of each side in path order
 	Problems  []Problem // could not be read or written: exit 3
 	Skipped   []string  // special files, left alone; and leftovers of an interrupted pull, which the next one that changes something clears away
 	Nested    []string  // directories that are replicas of their own, left alone
@@ -143,6 +143,7 @@ const (
 	Added    Op = "added"
 	Modified Op = "modified"
 	Deleted  Op = "deleted"
+	Moved    Op = "moved" // a path that appeared with the content of a path that vanished
 )
 
 // Change is one path that differs from the base.
@@ -150,12 +151,14 @@ type Change struct {
 	Side Side
 	Op   Op
 	Path string
+	From string // of Moved: the path that vanished, which has no change of its own
 }
 
 // Counts counts changes by operation.
 type Counts struct {
 	Added    int64 `json:"added"`
 	Modified int64 `json:"modified"`
+	Moved    int64 `json:"moved"`
 	Deleted  int64 `json:"deleted"`
 }
 

@@ -127,7 +127,7 @@ func (d *deletions) check(r *run, side Side) error {
 // are many deletions.
 func (p *pusher) checkDeletions() error {
 	s := &p.r.result.Summary
-	d := deletions{base: p.r.meter.unchanged.Load() + s.Modified + s.Deleted}
+	d := deletions{base: p.r.meter.unchanged.Load() + p.r.outside + s.Modified + s.Deleted}
 	if !p.r.cfg.MaxDelete.exceeded(s.Deleted, d.base) {
 		return nil
 	}

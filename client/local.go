@@ -36,6 +36,7 @@ func (r *run) spots(ctx context.Context, base *replica.Reader) iter.Seq2[*spot, 
 		}
 		next, stop := iter.Pull2(r.root.Scan(ctx, r.scanOptions(ownRules(r.excludes))))
 		defer stop()
+		r.outside = 0
 		entries := newCursor(func() (worktree.Entry, bool, error) {
 			e, err, ok := next()
 			return e, ok && err == nil, err
@@ -72,6 +73,9 @@ func (r *run) spot(s *spot, entries *cursor[worktree.Entry], records *cursor[rep
 	if atEntry {
 		s.entry = &entries.cur
 	}
+	if !atEntry && !r.scope.Covers(path) {
+		return r.leaveOut(records)
+	}
 	if atRecord {
 		s.rec = records.cur
 		if err := r.sight.look(s); err != nil {
@@ -94,6 +98,16 @@ func (r *run) spot(s *spot, entries *cursor[worktree.Entry], records *cursor[rep
 		entries.step()
 	}
 	return nil
+}
+
+// leaveOut steps beyond a record that the scan did not look for.
+func (r *run) leaveOut(records *cursor[replica.Record]) error {
+	file, err := isFile(records.cur.Base)
+	if file {
+		r.outside++
+	}
+	records.step()
+	return err
 }
 
 // shadows are paths that are unknown together with all below them: nothing there is taken

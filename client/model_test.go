@@ -107,7 +107,7 @@ func (m *model) path(dir string) string {
 // edit changes something in a directory, as a user would.
 func (m *model) edit(dir string) {
 	path := m.path(dir)
-	switch m.rng.IntN(8) {
+	switch m.rng.IntN(11) {
 	case 0:
 		os.RemoveAll(path)
 	case 1:
@@ -116,12 +116,31 @@ func (m *model) edit(dir string) {
 		os.Symlink(fmt.Sprintf("target%d", m.rng.IntN(3)), path)
 	case 3:
 		os.Chmod(path, []os.FileMode{0o700, 0o755}[m.rng.IntN(2)])
-	case 4:
+	case 4, 5:
 		os.Rename(path, m.path(dir))
+	case 6, 7:
+		m.rotate(dir)
 	default:
 		os.MkdirAll(filepath.Dir(path), 0o755)
 		m.next++
 		os.WriteFile(path, []byte(fmt.Sprintf("value %d;", m.next)), 0o644)
+	}
+}
+
+// rotate has what is at two or three paths change places.
+func (m *model) rotate(dir string) {
+	aside := filepath.Join(dir, "aside")
+	first := m.path(dir)
+	os.Rename(first, aside)
+	to := first
+	for range 1 + m.rng.IntN(2) {
+		from := m.path(dir)
+		os.Rename(from, to)
+		to = from
+	}
+	os.MkdirAll(filepath.Dir(to), 0o755)
+	if os.Rename(aside, to) != nil {
+		os.RemoveAll(aside)
 	}
 }
 
@@ -250,7 +269,7 @@ func (m *model) converge() {
 			if len(pulled.Problems)+len(pushed.Problems) > 0 {
 				m.t.Fatalf("problems: %v %v in\n%v", pulled.Problems, pushed.Problems, content(m.t, dir))
 			}
-			changes := pulled.Added + pulled.Modified + pulled.Deleted + pushed.Added + pushed.Modified + pushed.Deleted
+			changes := pulled.Added + pulled.Modified + pulled.Moved + pulled.Deleted + pushed.Added + pushed.Modified + pushed.Moved + pushed.Deleted
 			quiet = quiet && changes == 0 && len(pulled.Conflicts)+len(pushed.Conflicts) == 0 && pushed.Snapshot == pulled.Snapshot
 		}
 		if quiet && round > 0 {

@@ -37,6 +37,10 @@ type run struct {
 	excludes  []byte // the replica's own patterns
 	meter     *meter
 	closers   []func()
+	scope     *worktree.Scope     // of a survey of the directory's changes; nil: everything
+	outside   int64               // files of the base that it leaves out
+	logs      map[Side]*changeLog // of changes that are to be listed
+	moves     *contents           // of changes that were counted; nil: not noted
 
 	mu     sync.Mutex // guards result's Problems and Skipped
 	result *Result
@@ -49,7 +53,7 @@ func newRun(cfg Config, command string) *run {
 	if cfg.Codec == nil {
 		cfg.Codec = cas.NewCodec(cas.CompressFast)
 	}
-	r := &run{cfg: cfg, command: command, began: time.Now(), meter: newMeter(cfg.Report), known: state.Open(cfg.State)}
+	r := &run{cfg: cfg, command: command, began: time.Now(), meter: newMeter(cfg.Report), known: state.Open(cfg.State), logs: map[Side]*changeLog{}}
 	r.result = &Result{Summary: Summary{Type: "summary", Command: command, DryRun: cfg.DryRun}}
 	return r
 }
@@ -78,6 +82,7 @@ func open(ctx context.Context, cfg Config, command string) (_ *run, err error) {
 }
 
 func (r *run) close() {
+	r.dropLogs()
 	for i := len(r.closers) - 1; i >= 0; i-- {
 		r.closers[i]()
 	}

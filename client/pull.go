@@ -63,7 +63,7 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 	}
 	if r.cfg.DryRun {
 		p.plan.settle()
-		return r.checkPull(p.plan)
+		return cmp.Or(r.checkPull(p.plan), r.listChanges())
 	}
 	if err := r.noteMounts(); err != nil {
 		return err

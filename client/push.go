@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,17 +70,20 @@ func (r *run) push(ctx context.Context, assume bool) error {
 	if err := p.spool.Seal(); err != nil {
 		return p.failed(err)
 	}
-	if err := p.checkDeletions(); err != nil {
-		return p.failed(err)
-	}
 	if r.cfg.DryRun {
 		r.stand(r.session.Head, base.Seen)
-		return nil
+		return cmp.Or(p.checkDeletions(), r.listChanges())
+	}
+	if err := p.checkDeletions(); err != nil {
+		return p.failed(err)
 	}
 	if err := r.noteMounts(); err != nil {
 		return p.failed(err)
 	}
 	if err := p.commit(ctx); err != nil {
+		return err
+	}
+	if err := p.countMoves(); err != nil {
 		return err
 	}
 	return r.settle()
@@ -96,6 +100,7 @@ type pusher struct {
 	touched    map[string]struct{}
 	passengers []api.Edit
 	edits      int
+	rejected   map[string]struct{} // paths of edits that the hub did not take
 }
 
 func newPusher(ctx context.Context, r *run) (*pusher, error) {
@@ -349,6 +354,7 @@ func (p *pusher) settle(ctx context.Context, w *replica.Writer, all *replica.Wri
 		rejected[path] = struct{}{}
 	}
 	p.r.result.Kept = append(p.r.result.Kept, answer.Kept...)
+	p.rejected = rejected
 	if err := p.uncount(all, rejected); err != nil {
 		return err
 	}
@@ -366,23 +372,12 @@ func (p *pusher) uncount(all *replica.Writer, rejected map[string]struct{}) erro
 	if len(rejected) == 0 {
 		return nil
 	}
-	edits, err := all.Reread()
-	if err != nil {
-		return err
-	}
-	defer edits.Close()
-	for {
-		rec, ok, err := edits.Next()
-		if err != nil || !ok {
-			return err
-		}
+	return eachRecord(all, func(rec replica.Record) error {
 		if _, no := rejected[rec.Path]; !no {
-			continue
+			return nil
 		}
-		if err := p.r.tally(rec.Base, rec.Remote, -1); err != nil {
-			return err
-		}
-	}
+		return p.r.tally(rec.Base, rec.Remote, -1)
+	})
 }
 
 // mergeEdits merges two ascending lists of edits.

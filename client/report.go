@@ -15,6 +15,8 @@ func (r *run) reset() {
 	s := r.result.Summary
 	r.result = &Result{Summary: Summary{Type: s.Type, Command: s.Command, Hub: s.Hub, Volume: s.Volume, DryRun: s.DryRun}}
 	r.leftovers = nil
+	r.moves = nil
+	r.dropLogs()
 	r.meter.restart()
 	r.meter.enter(Scanning, 0, 0)
 }
@@ -59,7 +61,9 @@ func (r *run) count(e *worktree.Entry) {
 // tell notes a change from old to new, which are canonical manifests; nil is absent.
 func (r *run) tell(side Side, path string, old, new []byte) error {
 	if r.cfg.DryRun {
-		r.result.Changes = append(r.result.Changes, Change{Side: side, Path: path, Op: opOf(old, new)})
+		if err := r.log(side).add(path, old, new); err != nil {
+			return err
+		}
 	}
 	return r.tally(old, new, 1)
 }
@@ -77,6 +81,11 @@ func opOf(old, new []byte) Op {
 // tally adds n to the count of such changes. Directories do not count: what becomes one was
 // deleted. What takes the place of one is modified.
 func (r *run) tally(old, new []byte, n int64) error {
+	if r.moves != nil {
+		if err := r.moves.note(old, new, n); err != nil {
+			return err
+		}
+	}
 	was, err := isFile(old)
 	if err != nil {
 		return err
@@ -117,10 +126,16 @@ func (r *run) remember(c content) error {
 		return err
 	}
 	rec := worktree.NewRecord(c.entry, r.clock.read(), value)
+	rec.Runs = c.list()
+	return r.index.Add(rec)
+}
+
+// list returns the chunks of a content whose manifest has pages; of others it is empty.
+func (c *content) list() (list worktree.Runs) {
 	if !c.manifest.Pages.IsZero() {
 		for _, run := range c.runs {
-			rec.Runs.Append(run)
+			list.Append(run)
 		}
 	}
-	return r.index.Add(rec)
+	return list
 }

@@ -61,6 +61,22 @@ func (s *sight) unmounted(path string) bool {
 	})
 }
 
+// mountOf returns where the file system of path begins, "" for the root's, as far as is known.
+func (s *sight) mountOf(path string) (mount string) {
+	note := func(m string) {
+		if len(m) > len(mount) && (path == m || below(path, m)) {
+			mount = m
+		}
+	}
+	for _, m := range s.mounts {
+		note(m)
+	}
+	for m := range s.mounted {
+		note(m)
+	}
+	return mount
+}
+
 // dropMounts forgets the mount points at an ignored path and below it.
 func (s *sight) dropMounts(path string) {
 	s.wanted = slices.DeleteFunc(s.wanted, func(m string) bool { return m == path || below(m, path) })
@@ -264,6 +280,7 @@ func (r *run) scanOptions(rules *ignore.Rules) worktree.ScanOptions {
 	return worktree.ScanOptions{
 		Jobs:    r.cfg.Jobs,
 		Rules:   rules,
+		Only:    r.scope,
 		Mounted: s.expected(),
 		Skip: func(path string) {
 			s.dark.add(path)

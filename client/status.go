@@ -9,7 +9,8 @@ import (
 )
 
 // Inspect compares the directory, the base and (unless offline) the hub, and calls each for
-// every path that differs, in path order. It alters nothing but the index.
+// every path that differs: those that were changed here in path order, then those on the
+// hub. It alters nothing but the index.
 func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) error) (*Status, error) {
 	cfg.DryRun = true
 	r, err := openStatus(ctx, cfg, offline)
@@ -40,7 +41,13 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 		}
 		defer base.Close()
 	}
-	if err := r.compare(ctx, base, st, each); err != nil {
+	if err := r.compare(ctx, base, st); err != nil {
+		return nil, err
+	}
+	if err := r.eachLogged(func(c loggedChange) error {
+		st.note(c.Change)
+		return each(c.Change)
+	}); err != nil {
 		return nil, err
 	}
 	if err := r.index.Save(); err != nil {
@@ -89,9 +96,9 @@ func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Write
 	return w, nil
 }
 
-// compare tells what differs at each path: on this side from the base, and on the hub from
+// compare logs what differs at each path: on this side from the base, and on the hub from
 // both.
-func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, each func(Change) error) error {
+func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status) error {
 	s := survey{r: r, hasher: newHasher(r, nil, func() {}), local: true, remote: true}
 	recorded := st.Conflicts
 	st.Conflicts = 0
@@ -112,7 +119,7 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 				return err
 			}
 			if !rides && !equalValues(local, f.remote) {
-				if err := st.note(Local, f.path, f.base, local, each); err != nil {
+				if err := r.log(Local).add(f.path, f.base, local); err != nil {
 					return err
 				}
 			}
@@ -121,7 +128,7 @@ func (r *run) compare(ctx context.Context, base *replica.Reader, st *Status, eac
 			return err
 		}
 		if !equalValues(f.remote, f.base) && (f.unknown || !equalValues(f.remote, local)) {
-			return st.note(Remote, f.path, f.base, f.remote, each)
+			return r.log(Remote).add(f.path, f.base, f.remote)
 		}
 		return nil
 	})
@@ -149,21 +156,22 @@ func (r *run) localValue(f *found) ([]byte, error) {
 	return f.local.Encode()
 }
 
-func (st *Status) note(side Side, path string, old, new []byte, each func(Change) error) error {
+// note counts a change.
+func (st *Status) note(c Change) {
 	counts := &st.Local
-	if side == Remote {
+	if c.Side == Remote {
 		counts = &st.Remote
 	}
-	op := opOf(old, new)
-	switch op {
+	switch c.Op {
 	case Added:
 		counts.Added++
 	case Deleted:
 		counts.Deleted++
+	case Moved:
+		counts.Moved++
 	default:
 		counts.Modified++
 	}
-	return each(Change{Side: side, Op: op, Path: path})
 }
 
 // HubOf returns the location of the hub that the replica at dir is bound to; ok is

@@ -329,7 +329,7 @@ func recoverKilled(t *testing.T, h *hub.Hub, a, b string, want map[string]string
 		t.Fatalf("after the next pull the directory's mtime is %v, not %v", y, x)
 	}
 	res, err = client.Push(t.Context(), config(h, b))
-	if err != nil || res.Added+res.Modified+res.Deleted > 0 || len(res.Problems)+len(res.Conflicts) > 0 {
+	if err != nil || res.Added+res.Modified+res.Moved+res.Deleted > 0 || len(res.Problems)+len(res.Conflicts) > 0 {
 		t.Fatalf("push after that: %+v, %v", res, err)
 	}
 }

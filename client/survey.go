@@ -31,7 +31,8 @@ type found struct {
 	was          []byte         // of a file that is read although it looks unchanged: the index's manifest
 	reuse        bool           // of a file that is read: the hub has the chunks of old, or is to get none
 	resend       []manifest.Run // not read: the runs that the index has of it
-	old          worktree.Runs  // of a large file: what the index has of it, up to date or not
+	old          worktree.Runs  // of a large file: what the index has of it, once it was read up to date
+	origin       *origin        // of a file that need not be read: where it was
 	above        []gap          // directories of the hub above it that are none here, outermost first
 	ready        chan struct{}
 }
@@ -73,6 +74,7 @@ type survey struct {
 	resend bool // files that only the index knows are handed to the hasher's out
 	assume bool // the hub has what the base has
 	traits worktree.Traits
+	inodes *worktree.Inodes // of the index's records; nil: not asked for yet
 }
 
 // each calls visit for what is found, in path order, on the calling goroutine.
@@ -153,7 +155,7 @@ func (s *survey) find(ctx context.Context, base *replica.Reader, order, jobs cha
 			return ctx.Err()
 		}
 	}
-	if s.local {
+	if s.local && s.r.scope == nil {
 		index.Complete()
 	}
 	return nil
@@ -240,8 +242,11 @@ func (s *survey) fit(local *manifest.Manifest, base, remote []byte) (*manifest.M
 // considerFile answers from the index where that knows the file as it is.
 func (s *survey) considerFile(p *spot, f *found, index *worktree.IndexCursor) (read bool, err error) {
 	rec, ok := index.Find(p.path)
-	if !ok {
-		return true, nil
+	if !ok || rec.Ino != p.entry.Ino {
+		f.origin, err = s.origin(*p.entry)
+	}
+	if !ok || err != nil {
+		return true, err
 	}
 	f.old = rec.Runs
 	sameAsBase := p.rec.Base != nil && bytes.Equal(rec.Value, p.rec.Base)
@@ -316,6 +321,11 @@ func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 		}
 		return nil
 	}
+	if f.origin != nil {
+		if ok, err := s.adopt(f); ok || err != nil {
+			return err
+		}
+	}
 	was, err := f.former()
 	if err != nil {
 		return err
@@ -341,7 +351,7 @@ func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 	if c.manifest, err = s.fit(c.manifest, f.base, f.remote); err != nil {
 		return err
 	}
-	f.entry, f.local = &c.entry, c.manifest
+	f.entry, f.local, f.old = &c.entry, c.manifest, c.list()
 	s.r.meter.hashed.Add(1)
 	return s.r.remember(c)
 }

@@ -79,8 +79,8 @@ func quickDir(t *testing.T) string {
 
 // reported is what the tests look at in a line of JSON.
 type reported struct {
-	Type, Path, Op, Message  string
-	Added, Modified, Deleted int
+	Type, Path, Op, Message         string
+	Added, Modified, Moved, Deleted int
 }
 
 // ended is what a run of dfs came to.
@@ -154,7 +154,7 @@ func (o ended) of(kind string) (paths []string) {
 // idle requires that a pull or push found nothing to do.
 func (s *site) idle(o ended) {
 	s.t.Helper()
-	if last := o.lines[len(o.lines)-1]; last.Type != "summary" || last.Added+last.Modified+last.Deleted > 0 {
+	if last := o.lines[len(o.lines)-1]; last.Type != "summary" || last.Added+last.Modified+last.Moved+last.Deleted > 0 {
 		s.t.Errorf("there was something left to do: %s", o.output)
 	}
 }

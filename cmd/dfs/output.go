@@ -59,6 +59,7 @@ type note struct {
 	Side    client.Side `json:"side,omitempty"`
 	Op      client.Op   `json:"op,omitempty"`
 	Path    jsonPath    `json:"path"`
+	From    jsonPath    `json:"from,omitempty"` // of a move
 	Message string      `json:"message,omitempty"`
 }
 

@@ -111,11 +111,11 @@ func (o *output) status(st *client.Status, changes map[client.Side][]client.Chan
 
 // side prints the changes of one side.
 func (o *output) side(title string, counts client.Counts, changes []client.Change) {
-	total := counts.Added + counts.Modified + counts.Deleted
+	total := counts.Added + counts.Modified + counts.Moved + counts.Deleted
 	if total == 0 {
 		return
 	}
-	o.result("%s: %s", title, countsText(counts, 0))
+	o.result("%s: %s", title, countsText(counts))
 	for _, c := range changes {
 		o.result("%s", changeText(c))
 	}

@@ -120,14 +120,18 @@ func (o *output) outcome(res *client.Result) {
 // change prints a change that a dry run would make.
 func (o *output) change(c client.Change) {
 	if o.json {
-		o.object(note{Type: "change", Side: c.Side, Op: c.Op, Path: jsonPath(c.Path)})
+		o.object(note{Type: "change", Side: c.Side, Op: c.Op, Path: jsonPath(c.Path), From: jsonPath(c.From)})
 		return
 	}
 	o.result("%s", changeText(c))
 }
 
 func changeText(c client.Change) string {
-	return fmt.Sprintf("  %-9s %s", opText(c.Op), quoted(c.Path))
+	text := fmt.Sprintf("  %-9s %s", opText(c.Op), quoted(c.Path))
+	if c.Op == client.Moved {
+		text += " (from " + quoted(c.From) + ")"
+	}
+	return text
 }
 
 func opText(op client.Op) string {
@@ -140,7 +144,7 @@ func opText(op client.Op) string {
 // summaryText tells in one line what a run did.
 func summaryText(s *client.Summary, problems int64) string {
 	var b strings.Builder
-	counts := client.Counts{Added: s.Added, Modified: s.Modified, Deleted: s.Deleted}
+	counts := client.Counts{Added: s.Added, Modified: s.Modified, Moved: s.Moved, Deleted: s.Deleted}
 	changed := s.Added + s.Modified + s.Moved + s.Deleted
 	done := map[string]string{"push": "pushed", "pull": "pulled"}[s.Command]
 	if s.DryRun {
@@ -148,7 +152,7 @@ func summaryText(s *client.Summary, problems int64) string {
 	}
 	switch {
 	case changed > 0:
-		fmt.Fprintf(&b, "%s %s: %s", done, count(changed, "file"), countsText(counts, s.Moved))
+		fmt.Fprintf(&b, "%s %s: %s", done, count(changed, "file"), countsText(counts))
 		if !s.DryRun {
 			b.WriteString("; " + movedText(s))
 		}
@@ -200,12 +204,12 @@ func movedText(s *client.Summary) string {
 	return text
 }
 
-func countsText(c client.Counts, moved int64) string {
+func countsText(c client.Counts) string {
 	var parts []string
 	for _, p := range []struct {
 		n    int64
 		word string
-	}{{c.Added, "new"}, {c.Modified, "modified"}, {moved, "moved"}, {c.Deleted, "deleted"}} {
+	}{{c.Added, "new"}, {c.Modified, "modified"}, {c.Moved, "moved"}, {c.Deleted, "deleted"}} {
 		if p.n > 0 {
 			parts = append(parts, number(p.n)+" "+p.word)
 		}
