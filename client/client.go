@@ -42,6 +42,7 @@ type Config struct {
 	Codec   *cas.Codec
 	Wait    time.Duration // for another dfs in the same replica or local repository
 	Message string        // of the snapshot
+	Paths   []string      // of a push: look at these paths only, each with all below it; none: everywhere
 	Report  func(Event)   // called from one goroutine at a time; may be nil
 
 	State     string       // the directory of what the installation remembers; empty: nothing

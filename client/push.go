@@ -60,6 +60,9 @@ func (r *run) push(ctx context.Context, assume bool) error {
 		return err
 	}
 	defer p.spool.Abort()
+	if err := r.limit(r.cfg.Paths); err != nil {
+		return p.failed(err)
+	}
 	s := survey{r: r, hasher: newHasher(r, p.out(), p.flush), local: true, resend: !r.cfg.DryRun, assume: assume}
 	if err := s.each(ctx, base, p.visit); err != nil {
 		return p.failed(err)
