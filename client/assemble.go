@@ -45,6 +45,7 @@ type assembler struct {
 	bytes    int64                     // of them
 	open     map[*output]struct{}      // with a temporary file that is not complete
 	paged    map[string][]manifest.Run // the runs of files whose manifests have pages, for the index
+	carried  map[string]worktree.Runs  // the same of files that are renamed
 }
 
 // room is how much may be under way under temporary names: less where the disk is
@@ -74,7 +75,7 @@ type output struct {
 }
 
 func newAssembler(ctx context.Context, r *run, apply *worktree.Applier) *assembler {
-	a := &assembler{r: r, apply: apply, parent: ctx, room: r.roomFor(), window: newWindow(), windows: make(chan *window), batches: make(chan struct{}), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}}
+	a := &assembler{r: r, apply: apply, parent: ctx, room: r.roomFor(), window: newWindow(), windows: make(chan *window), batches: make(chan struct{}), open: map[*output]struct{}{}, paged: map[string][]manifest.Run{}, carried: map[string]worktree.Runs{}}
 	a.group, a.ctx = errgroup.WithContext(ctx)
 	a.locate = sync.OnceValues(func() (*localChunks, error) { return findLocal(r) })
 	for range a.room.fetches {
@@ -136,6 +137,13 @@ func (a *assembler) runs(t target) iter.Seq2[manifest.Run, error] {
 		}
 		manifest.Runs(a.ctx, t.m, source)(yield)
 	}
+}
+
+// carries says that the file that is to be renamed to path has the runs.
+func (a *assembler) carries(path string, runs worktree.Runs) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.carried[path] = runs
 }
 
 func (a *assembler) note(path string, run manifest.Run) {
@@ -329,8 +337,12 @@ func (a *assembler) remember(applied []worktree.Applied) error {
 			return err
 		}
 		rec := done.Record(value)
-		if !done.Manifest.Pages.IsZero() && len(a.paged[done.Path]) == 0 {
+		rec.Runs = a.carried[done.Path]
+		if !done.Manifest.Pages.IsZero() && len(a.paged[done.Path]) == 0 && rec.Runs.Empty() {
 			continue // only its attributes changed: it is read once more when its chunks are wanted
+		}
+		if len(a.paged[done.Path]) > 0 {
+			rec.Runs = worktree.Runs{}
 		}
 		for _, run := range a.paged[done.Path] {
 			rec.Runs.Append(run)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -49,12 +50,20 @@ func allowing(deleted, base int64) string {
 // another path, with the same content, is moved and not deleted.
 type deletions struct {
 	count, base int64
-	first       string   // a path among them
-	gone, come  []uint64 // contents that lose a path, and that get one
+	first       string    // a path among them
+	gone        []uint64  // contents that lose a path
+	come        []arrival // contents that get one
+	moved       int64     // bytes of those that lose one, too
 }
 
-// add counts a path that has old in the base and becomes new; nil is absent.
-func (d *deletions) add(path string, old, new []byte) error {
+// arrival is a content that gets a path, with the bytes that it takes there.
+type arrival struct {
+	key   uint64
+	bytes int64
+}
+
+// add counts a path that has old in the base and becomes new, of so many bytes; nil is absent.
+func (d *deletions) add(path string, old, new []byte, bytesNew int64) error {
 	if old != nil && bytes.Equal(old, new) {
 		return nil
 	}
@@ -67,7 +76,7 @@ func (d *deletions) add(path string, old, new []byte) error {
 		return err
 	}
 	if becomes != 0 && becomes != was {
-		d.come = append(d.come, becomes)
+		d.come = append(d.come, arrival{becomes, bytesNew})
 	}
 	if was != 0 && becomes == 0 {
 		d.gone = append(d.gone, was)
@@ -92,17 +101,18 @@ func contentKey(value []byte) (uint64, error) {
 	return prefix(cas.Sum(b)) | 1, nil
 }
 
-// settle sets count: the contents that are gone from a path and came to none.
+// settle sets count, the contents that are gone from a path and came to none, and moved.
 func (d *deletions) settle() {
 	slices.Sort(d.gone)
-	slices.Sort(d.come)
-	d.count = 0
+	slices.SortFunc(d.come, func(a, b arrival) int { return cmp.Compare(a.key, b.key) })
+	d.count, d.moved = 0, 0
 	come := d.come
 	for _, key := range d.gone {
-		for len(come) > 0 && come[0] < key {
+		for len(come) > 0 && come[0].key < key {
 			come = come[1:]
 		}
-		if len(come) > 0 && come[0] == key {
+		if len(come) > 0 && come[0].key == key {
+			d.moved += come[0].bytes
 			come = come[1:]
 			continue
 		}
@@ -144,7 +154,7 @@ func (p *pusher) checkDeletions() error {
 		if !ok {
 			break
 		}
-		if err := d.add(rec.Path, rec.Base, rec.Remote); err != nil {
+		if err := d.add(rec.Path, rec.Base, rec.Remote, 0); err != nil {
 			return err
 		}
 	}

@@ -61,28 +61,29 @@ func (o *outlook) record(rec replica.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := o.write(nil, old, new); err != nil {
+	n, err := o.write(nil, old, new)
+	if err != nil {
 		return err
 	}
-	return o.add(rec.Path, rec.Base, rec.Remote)
+	return o.add(rec.Path, rec.Base, rec.Remote, n)
 }
 
-// write takes in what it takes to turn old into new; nil is absent. Without an
-// assembler, which reads pages, holes of very large files count.
-func (o *outlook) write(a *assembler, old, new *manifest.Manifest) error {
+// write takes in what it takes to turn old into new; nil is absent. It returns the bytes that are
+// written for new. Without an assembler, which reads pages, holes of very large files count.
+func (o *outlook) write(a *assembler, old, new *manifest.Manifest) (int64, error) {
 	switch {
 	case new == nil || new.Kind == manifest.Directory && old != nil:
-		return nil
+		return 0, nil
 	case old == nil:
 		o.entries++
 	case manifest.SameContent(old, new):
-		return nil
+		return 0, nil
 	default:
 		o.bytes -= int64(old.Size)
 	}
 	n, err := a.stored(new)
 	o.bytes += n
-	return err
+	return n, err
 }
 
 // stored returns how many bytes of a file's content take space: all but the holes.
@@ -141,8 +142,12 @@ func (r *run) checkPull(o *outlook) error {
 	if err != nil {
 		return err
 	}
-	if o.bytes > bytes {
-		return fmt.Errorf("%s: the hub's changes need %d bytes more, and the file system has %d free; nothing was changed. Make room and pull again", r.cfg.Dir, o.bytes, bytes)
+	need := o.bytes
+	if replica.StableInodes(r.cfg.Dir) { // else what moved is copied
+		need -= o.moved
+	}
+	if need > bytes {
+		return fmt.Errorf("%s: the hub's changes need %d bytes more, and the file system has %d free; nothing was changed. Make room and pull again", r.cfg.Dir, need, bytes)
 	}
 	if o.entries > entries {
 		return fmt.Errorf("%s: the hub's changes need %d files more, and the file system has room for %d; nothing was changed. Make room and pull again", r.cfg.Dir, o.entries, entries)

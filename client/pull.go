@@ -50,7 +50,12 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 	}
 	hub.tell(api.ApplyingChanges)
 	r.meter.enter(Applying, 0, 0)
+	moves, err := r.relocations(ctx, base)
+	if err != nil {
+		return err
+	}
 	p := newPuller(ctx, r)
+	p.moves = moves
 	if r.cfg.DryRun {
 		p.plan = &outlook{deletions: deletions{base: o.base}}
 	}
@@ -71,6 +76,7 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 	if err := p.moveBase(); err != nil {
 		return err
 	}
+	r.countMoves()
 	hub.tell(api.Complete)
 	return r.settle()
 }
@@ -114,7 +120,8 @@ type puller struct {
 	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
-	plan     *outlook // not nil: only what would be done is of interest
+	moves    *relocation // nil: no file is renamed
+	plan     *outlook    // not nil: only what would be done is of interest
 }
 
 // target is a path that is to become m (nil: absent) where entry stands now (nil: nothing).
@@ -196,50 +203,21 @@ func (p *puller) announce(f *found, result, remote *manifest.Manifest) error {
 		}
 	}
 	if p.plan != nil {
-		if err := p.plan.add(f.path, old, new); err != nil {
+		n, err := p.plan.write(p.asm, f.local, result)
+		if err != nil {
 			return err
 		}
-		if err := p.plan.write(p.asm, f.local, result); err != nil {
+		if err := p.plan.add(f.path, old, new, n); err != nil {
 			return err
 		}
 	}
 	return p.r.tell(Remote, f.path, old, new)
 }
 
-// blocked reports whether something that is not a directory stands above f and stays.
-func (p *puller) blocked(f *found) bool {
-	for _, g := range f.above {
-		if g.blocked {
-			return true
-		}
-	}
-	return p.wall != "" && below(f.path, p.wall)
-}
-
-// restoreAbove makes the directories above f that were deleted here, since
-// something new lives in them.
-func (p *puller) restoreAbove(f *found) bool {
-	for _, g := range f.above {
-		if _, ok := p.made[g.path]; ok {
-			continue
-		}
-		m, err := decode(g.remote)
-		if err == nil {
-			err = p.apply.Directory(g.path, m, nil)
-		}
-		if err != nil {
-			p.fail(f.path, err)
-			return false
-		}
-		p.made[g.path] = struct{}{}
-		p.r.result.Kept = append(p.r.result.Kept, g.path)
-	}
-	return true
-}
-
 // make has t applied, now or in its turn. local is what the directory has.
 func (p *puller) make(t target, local *manifest.Manifest) error {
 	switch {
+	case p.moves.takes(t, local):
 	case t.m == nil:
 		p.removals = append(p.removals, t)
 	case local != nil && local.Kind == manifest.Directory && t.m.Kind != manifest.Directory:
@@ -301,6 +279,9 @@ func (p *puller) conflicts(path string) {
 
 // finish completes what was begun; err is what the survey ended with.
 func (p *puller) finish(err error) error {
+	if err == nil && p.plan == nil {
+		err = p.relocate()
+	}
 	if err = p.asm.wait(err); err != nil || p.plan != nil {
 		p.apply.Abort()
 		return err
@@ -311,6 +292,7 @@ func (p *puller) finish(err error) error {
 		for _, t := range p.removals {
 			p.remove(t)
 		}
+		p.turn()
 		err = p.replaceDirectories()
 	}
 	if err != nil {
@@ -346,7 +328,9 @@ func (p *puller) replaceDirectories() error {
 	if len(p.late) == 0 {
 		return nil
 	}
+	carried := p.asm.carried
 	p.asm = newAssembler(p.asm.parent, p.r, p.apply)
+	p.asm.carried = carried
 	var err error
 	for _, t := range p.late {
 		if err = p.create(t); err != nil {

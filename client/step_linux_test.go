@@ -20,7 +20,7 @@ import (
 
 var steps = []worktree.Step{
 	worktree.StepTemp, worktree.StepPlace, worktree.StepSwap, worktree.StepLook, worktree.StepDrop,
-	worktree.StepRemove, worktree.StepGone, client.StepBase,
+	worktree.StepRemove, worktree.StepGone, worktree.StepCarry, worktree.StepArrive, client.StepBase,
 }
 
 // edits are what a user may do to a path at any moment; each leaves value somewhere.
@@ -41,12 +41,12 @@ var edits = map[string]func(path, value string) error{
 }
 
 // states are the two trees between which the pulled side goes: files that are replaced,
-// made, removed, and turn into other kinds, in a directory of mode 0555.
+// made, removed, renamed, change places, and turn into other kinds, in a directory of mode 0555.
 func writeState(t *testing.T, dir string, n int) {
 	t.Helper()
 	script := []string{
-		`mkdir -p ro; chmod 755 ro; rm -rf ro/*; echo one >ro/replaced; echo one >ro/gone; echo kind >ro/kind; echo mode >ro/mode; ln -s one ro/link; mkdir ro/dir; echo in >ro/dir/in; chmod 555 ro`,
-		`chmod 755 ro; rm -rf ro/*; echo two, longer >ro/replaced; echo two >ro/made; mkdir ro/kind; echo in >ro/kind/in; echo mode >ro/mode; chmod 600 ro/mode; ln -s two ro/link; echo file >ro/dir; chmod 555 ro`,
+		`mkdir -p ro; chmod 755 ro; rm -rf ro/*; echo one >ro/replaced; echo one >ro/gone; echo kind >ro/kind; echo mode >ro/mode; ln -s one ro/link; mkdir ro/dir; echo in >ro/dir/in; echo moved >ro/from; echo left >ro/swap; mkdir ro/sub; echo right >ro/sub/swap; echo last >ro/log; chmod 555 ro`,
+		`chmod 755 ro; rm -rf ro/*; echo two, longer >ro/replaced; echo two >ro/made; mkdir ro/kind; echo in >ro/kind/in; echo mode >ro/mode; chmod 600 ro/mode; ln -s two ro/link; echo file >ro/dir; echo moved >ro/to; echo right >ro/swap; mkdir ro/sub; echo left >ro/sub/swap; echo next >ro/log; echo last >ro/log.1; chmod 555 ro`,
 	}[n%2]
 	cmd := exec.Command("sh", "-e", "-c", script)
 	cmd.Dir = dir
@@ -135,7 +135,8 @@ func TestWriterBetweenSteps(t *testing.T) {
 			cfg := behind(t)
 			b := cfg.Dir
 			open := map[string]*os.File{}
-			for _, path := range []string{"ro/replaced", "ro/gone", "ro/kind"} {
+			written := []string{"ro/replaced", "ro/gone", "ro/kind", "ro/from", "ro/swap", "ro/sub/swap", "ro/log"}
+			for _, path := range written {
 				f, err := os.OpenFile(filepath.Join(b, path), os.O_WRONLY|os.O_APPEND, 0)
 				if err != nil {
 					t.Fatal(err)
@@ -157,7 +158,7 @@ func TestWriterBetweenSteps(t *testing.T) {
 				fmt.Fprintf(f, "edit of %s", path)
 			}
 			all := fmt.Sprint(content(t, b))
-			for _, path := range []string{"ro/replaced", "ro/gone", "ro/kind"} {
+			for _, path := range written {
 				if !strings.Contains(all, "edit of "+path) {
 					t.Errorf("lost what was written to %s: %s", path, all)
 				}
