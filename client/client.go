@@ -1,6 +1,6 @@
 // Package client runs the cycle that keeps a replica and a volume the same:
-// scan, diff against the base, reconcile, transfer, apply, commit, base. Push
-// and pull are its modes. It speaks to a hub through api.Hub and does not
+// scan, diff against the base, reconcile, transfer, apply, commit, base. Push,
+// pull and sync are its modes. It speaks to a hub through api.Hub and does not
 // know whether that is in process or behind HTTP; it prints nothing.
 package client
 
@@ -43,7 +43,9 @@ type Config struct {
 	Wait    time.Duration // for another dfs in the same replica or local repository
 	Message string        // of the snapshot
 	Paths   []string      // of a push: look at these paths only, each with all below it; none: everywhere
-	Report  func(Event)   // called from one goroutine at a time; may be nil
+	// Conflict is how Sync settles conflicts: manual (or empty), lww, merge or copy.
+	Conflict string
+	Report   func(Event) // called from one goroutine at a time; may be nil
 
 	State     string       // the directory of what the installation remembers; empty: nothing
 	Exclude   []string     // patterns of what to ignore, from now on
@@ -77,7 +79,7 @@ type Event struct {
 	Transferred int64 // plain bytes of blobs sent or fetched
 }
 
-// Summary is the result of push and pull: the last line of --json. Its JSON
+// Summary is the result of push, pull and sync: the last line of --json. Its JSON
 // form is the promised one; see the command line's documentation.
 type Summary struct {
 	Type          string  `json:"type"` // "summary"
@@ -108,6 +110,13 @@ type Summary struct {
 	Conflicts     int64   `json:"conflicts"`
 	DurationS     float64 `json:"duration_s"`
 	DryRun        bool    `json:"dry_run,omitempty"`
+
+	// Of a sync, and of what settles conflicts.
+	Pushed    *Counts `json:"pushed,omitempty"`     // of the counts above, what went to the hub
+	Pulled    *Counts `json:"pulled,omitempty"`     // and what came from it
+	Settled   int64   `json:"settled,omitempty"`    // conflicts
+	BytesUp   int64   `json:"bytes_up,omitempty"`   // of a dry run: of bytes_new, what would go to the hub
+	BytesDown int64   `json:"bytes_down,omitempty"` // and what would come from it
 }
 
 // Problem is a path that a run left out, with the reason.

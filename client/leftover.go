@@ -10,10 +10,10 @@ import (
 	"dfs/manifest"
 )
 
-// leftover takes note of a temporary entry of an interrupted pull. Only a pull clears it
-// away: other commands alter nothing in the directory.
+// leftover takes note of a temporary entry of an interrupted pull. Only a pull, be it a sync's, clears
+// it away: other commands alter nothing in the directory.
 func (r *run) leftover(path string) {
-	if r.command == "pull" && !r.cfg.DryRun {
+	if (r.command == "pull" || r.command == "sync") && !r.cfg.DryRun {
 		r.leftovers = append(r.leftovers, worktree.Leftover(path))
 		return
 	}
@@ -42,6 +42,7 @@ func (p *puller) clear() error {
 			p.r.problem(string(l), fmt.Errorf("left by an interrupted pull: %w", err))
 		}
 	}
+	p.r.leftovers = nil
 	return p.apply.Err()
 }
 

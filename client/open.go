@@ -19,7 +19,7 @@ import (
 	"dfs/server/api"
 )
 
-// A run is one push, pull or inspection at work.
+// A run is one push, pull, sync or inspection at work.
 type run struct {
 	cfg       Config
 	command   string
@@ -30,6 +30,8 @@ type run struct {
 	binding   replica.Binding
 	conn      Conn
 	session   api.StartAnswer
+	ended     bool // the session; its Head is then what the commit made that ended it, if one did
+	unsent    bool // a pull left something here for a push
 	index     *worktree.Index
 	clock     clock
 	sight     *sight // of the last survey
@@ -241,8 +243,8 @@ func (r *run) start(ctx context.Context) (err error) {
 	return err
 }
 
-// begin opens the session. A replica that has seen nothing of its volume yet has a push
-// make it.
+// begin opens the session. A replica that has seen nothing of its volume yet has a push or
+// a sync make it.
 func (r *run) begin(ctx context.Context) error {
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
@@ -253,10 +255,11 @@ func (r *run) begin(ctx context.Context) error {
 		Protocol: api.ProtocolVersion, Replica: r.id.Replica, Volume: r.binding.VolumeID, Run: replica.NewID(),
 		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq,
 	}
-	if r.command == "push" && req.Seen.IsZero() {
+	if (r.command == "push" || r.command == "sync") && req.Seen.IsZero() {
 		req.Create, req.Hub = r.binding.Volume, r.binding.HubID
 	}
 	r.session, err = r.conn.Start(ctx, req)
+	r.ended = false
 	if errors.Is(err, api.ErrNotFound) {
 		err = r.noVolume(ctx, req.Seen, err)
 	}
@@ -268,6 +271,9 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	return r.checkHistory(base.Seen, r.session.Head, r.session.SeenOK)
 }
+
+// committed takes note of the head that a commit made or found, which ended the session.
+func (r *run) committed(head api.Head) { r.session.Head, r.ended = head, true }
 
 // noVolume says why the hub lacks the volume: it may be another hub.
 func (r *run) noVolume(ctx context.Context, seen cas.ID, missing error) error {

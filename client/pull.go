@@ -85,6 +85,9 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 // in a temporary file. done releases it.
 func (r *run) incoming(ctx context.Context) (base *replica.Reader, done func(), err error) {
 	if !r.cfg.DryRun {
+		if err := r.absorb(ctx); err != nil {
+			return nil, nil, err
+		}
 		if err := r.fetch(ctx, r.session.Head, nil, nil); err != nil {
 			return nil, nil, err
 		}
@@ -163,10 +166,12 @@ func (p *puller) visit(f *found) error {
 	if plan.Result == nil && f.local != nil && f.local.Kind != manifest.Directory {
 		p.wall = f.path
 	}
-	switch plan.Action {
-	case reconcile.Conflict:
+	if plan.Action == reconcile.Conflict {
 		p.conflicts(f.path)
 		return nil
+	}
+	p.r.leaves(plan, f.local, remote)
+	switch plan.Action {
 	case reconcile.Keep:
 		p.r.result.Kept = append(p.r.result.Kept, f.path)
 		return nil

@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path"
 
@@ -25,24 +24,8 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	err = r.push(ctx, true)
-	for range attempts - 1 {
-		if !outdated(err) {
-			break
-		}
-		if err = r.start(ctx); err == nil {
-			err = r.push(ctx, false)
-		}
-	}
+	err = r.pushAgain(ctx)
 	return r.finish(), err
-}
-
-// outdated reports whether a push failed because of something it took for granted: that
-// the hub has what the base has, that a file is what the index says, or that the
-// session is still there. The next attempt takes nothing for granted.
-func outdated(err error) bool {
-	var stale *staleError
-	return errors.Is(err, api.ErrIncomplete) || errors.Is(err, api.ErrNoSession) || errors.As(err, &stale)
 }
 
 // push is one attempt: survey, transfer, commit, base.
@@ -50,6 +33,11 @@ func (r *run) push(ctx context.Context, assume bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.reset()
+	if !r.cfg.DryRun {
+		if err := r.absorb(ctx); err != nil {
+			return err
+		}
+	}
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
 		return err
@@ -253,6 +241,7 @@ func (p *pusher) commit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	p.r.committed(answer.Head)
 	return p.settle(ctx, w, riders, answer)
 }
 

@@ -12,13 +12,18 @@ import (
 
 // reset forgets what an earlier attempt of the run found, but not what it sent.
 func (r *run) reset() {
-	s := r.result.Summary
-	r.result = &Result{Summary: Summary{Type: s.Type, Command: s.Command, Hub: s.Hub, Volume: s.Volume, DryRun: s.DryRun}}
+	r.clearResult()
 	r.leftovers = nil
 	r.moves = nil
 	r.dropLogs()
 	r.meter.restart()
 	r.meter.enter(Scanning, 0, 0)
+}
+
+// clearResult starts an empty result.
+func (r *run) clearResult() {
+	s := r.result.Summary
+	r.result = &Result{Summary: Summary{Type: s.Type, Command: s.Command, Hub: s.Hub, Volume: s.Volume, DryRun: s.DryRun}}
 }
 
 // problem notes a path that is left out.

@@ -30,7 +30,7 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 			return nil, err
 		}
 	}
-	if !offline && st.Head != st.Seen {
+	if !offline && (st.Head != st.Seen || base.Pending > 0) {
 		fresh, err := r.preview(ctx, base)
 		if err != nil {
 			return nil, err
@@ -81,11 +81,23 @@ func (r *run) askHub(ctx context.Context, seen replica.Seen, st *Status) error {
 
 // preview writes the base file as a fetch would make it, without taking it.
 func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Writer, error) {
+	var settled *replica.Reader
+	spool, err := r.decided(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if spool != nil {
+		defer spool.Abort()
+		if settled, err = spool.Reread(); err != nil {
+			return nil, err
+		}
+		defer settled.Close()
+	}
 	w, err := replica.NewSpool(r.cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	err = advance(w, base, nil, nil, r.changes(ctx, base.Seen, r.session.Head))
+	err = advance(w, base, settled, nil, r.changes(ctx, base.Seen, r.session.Head))
 	if err == nil {
 		err = w.Seal()
 	}
@@ -196,7 +208,7 @@ func openStatus(ctx context.Context, cfg Config, offline bool) (_ *run, err erro
 		return nil, err
 	}
 	if !replica.Exists(r.cfg.Dir) {
-		return nil, &UsageError{fmt.Sprintf("%s is not a replica yet; to make it one: dfs push %s", r.cfg.Dir, shellWord(r.cfg.Dir))}
+		return nil, r.noReplica()
 	}
 	if !offline {
 		return r, r.openKnown(ctx)

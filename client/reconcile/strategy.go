@@ -18,13 +18,14 @@ const (
 	Copy   Strategy = "copy"   // the head's version takes the path, ours becomes a file beside it
 )
 
-// What a user may take.
+// What a user may take; TakeEdit is what the hub records of a conflict that its replica's own edit settled.
 const (
 	TakeOurs   = "ours"
 	TakeTheirs = "theirs"
 	TakeBoth   = "both"
 	TakeBase   = "base"
 	TakeFile   = "file"
+	TakeEdit   = "edit"
 )
 
 // MaxText is the most bytes of a file that is merged line by line.

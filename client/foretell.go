@@ -1,0 +1,261 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"dfs/cas"
+	"dfs/cas/chunker"
+	"dfs/client/reconcile"
+	"dfs/client/replica"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// foretell tells what a sync would do, and changes nothing: which paths go which way, and how many
+// bytes of content cross the wire.
+func (r *run) foretell(ctx context.Context) error {
+	r.reset()
+	base, done, err := r.incoming(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	f := &forecast{r: r, asker: &asker{r: r, ctx: ctx, known: map[cas.Ref]struct{}{}}, up: new(Counts), down: new(Counts)}
+	if err := f.countBase(); err != nil {
+		return err
+	}
+	f.puller = newPuller(ctx, r)
+	f.puller.plan = new(outlook) // it applies nothing
+	s := survey{r: r, hasher: newHasher(r, f.asker.add, func() {}), local: true, remote: true, resend: true, assume: true}
+	err = s.each(ctx, base, f.visit)
+	if err = f.puller.finish(err); err == nil {
+		err = f.asker.ask()
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.index.Save(); err != nil {
+		return err
+	}
+	return f.conclude()
+}
+
+// forecast is a sync that only looks.
+type forecast struct {
+	r         *run
+	asker     *asker
+	seen      replica.Seen
+	puller    *puller // of which only what it knows of blocked paths and of chunks is used
+	up, down  *Counts
+	deletions [2]deletions // on the hub, and here
+	local     *localChunks
+	fetched   map[cas.ID]struct{} // chunks that are to come
+	chunks    int64
+	bytes     int64
+}
+
+// countBase counts the files of the base, of which deletions are a share.
+func (f *forecast) countBase() error {
+	base, err := replica.OpenBase(f.r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	f.seen = base.Seen
+	for {
+		rec, ok, err := base.Next()
+		if err != nil || !ok {
+			return err
+		}
+		file, err := isFile(rec.Base)
+		if err != nil {
+			return err
+		}
+		if file {
+			f.deletions[0].base++
+			f.deletions[1].base++
+		}
+	}
+}
+
+// conclude completes the result, and stops what would delete too much.
+func (f *forecast) conclude() error {
+	r := f.r
+	r.stand(r.session.Head, f.seen)
+	r.result.Pushed, r.result.Pulled = f.up, f.down
+	r.result.BytesUp, r.result.BytesDown = f.asker.bytes, f.bytes
+	r.meter.chunks.Store(f.asker.chunks + f.chunks)
+	r.meter.bytesNew.Store(f.asker.bytes + f.bytes)
+	if err := f.list(); err != nil {
+		return err
+	}
+	for i, side := range []Side{Local, Remote} {
+		f.deletions[i].settle()
+		if err := f.deletions[i].check(r, side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list makes the changes the result, with moves counted as such.
+func (f *forecast) list() error {
+	return f.r.eachLogged(func(c loggedChange) error {
+		f.r.result.Changes = append(f.r.result.Changes, c.Change)
+		if c.Op != Moved {
+			return nil
+		}
+		counts := f.up
+		if c.Side == Remote {
+			counts = f.down
+		}
+		counts.Added, counts.Deleted, counts.Moved = counts.Added-1, counts.Deleted-1, counts.Moved+1
+		f.r.result.took(1)
+		return nil
+	})
+}
+
+// visit tells what a sync would make of one path.
+func (f *forecast) visit(p *found) error {
+	if p.err != nil {
+		f.r.problem(p.path, p.err)
+	}
+	if p.unknown {
+		return nil
+	}
+	base, remote, err := p.versions()
+	if err != nil {
+		return err
+	}
+	o := reconcile.Run(reconcile.ModeSync, base, p.local, remote)
+	switch {
+	case o.Conflict || f.puller.blocked(p):
+		f.r.result.Conflicts = append(f.r.result.Conflicts, p.path)
+		if p.local != nil && p.local.Kind != manifest.Directory {
+			f.puller.wall = p.path
+		}
+		return nil
+	case o.Kept:
+		f.r.result.Kept = append(f.r.result.Kept, p.path)
+	}
+	if err := f.tell(Local, f.up, p.path, remote, o.Remote); err != nil {
+		return err
+	}
+	if err := f.tell(Remote, f.down, p.path, p.local, o.Local); err != nil {
+		return err
+	}
+	return f.fetch(p, o.Local)
+}
+
+// tell notes that a path becomes new on one side.
+func (f *forecast) tell(side Side, counts *Counts, path string, old, new *manifest.Manifest) error {
+	if manifest.Equal(old, new) {
+		return nil
+	}
+	was, becomes, err := encodeBoth(old, new)
+	if err != nil {
+		return err
+	}
+	before := f.r.result.Summary
+	if err := f.r.tell(side, path, was, becomes); err != nil {
+		return err
+	}
+	now := f.r.result.Summary
+	counts.Added += now.Added - before.Added
+	counts.Modified += now.Modified - before.Modified
+	counts.Deleted += now.Deleted - before.Deleted
+	n := 0
+	if side == Remote {
+		n = 1
+	}
+	return f.deletions[n].add(path, was, becomes, 0)
+}
+
+func encodeBoth(a, b *manifest.Manifest) (x, y []byte, err error) {
+	if a != nil {
+		x, err = a.Encode()
+	}
+	if b != nil && err == nil {
+		y, err = b.Encode()
+	}
+	return x, y, err
+}
+
+// fetch counts the chunks of what p is to become that no local file has.
+func (f *forecast) fetch(p *found, becomes *manifest.Manifest) (err error) {
+	if becomes == nil || becomes.Kind != manifest.File || manifest.SameContent(p.local, becomes) {
+		return nil
+	}
+	if f.local == nil {
+		f.fetched = map[cas.ID]struct{}{}
+		if f.local, err = findLocal(f.r); err != nil {
+			return err
+		}
+	}
+	for run, err := range f.puller.asm.runs(target{path: p.path, m: becomes, old: p.old}) {
+		if err != nil {
+			return fmt.Errorf("%q: %w", p.path, err)
+		}
+		_, here := f.local.at[prefix(run.ID)]
+		if _, counted := f.fetched[run.ID]; here || counted || run.ID == chunker.ZeroID() {
+			continue
+		}
+		f.fetched[run.ID] = struct{}{}
+		f.chunks++
+		f.bytes += int64(run.Size)
+	}
+	return nil
+}
+
+// asker counts what the hub lacks of the pieces that it is given, and sends nothing. It is safe for
+// concurrent use.
+type asker struct {
+	r      *run
+	ctx    context.Context
+	mu     sync.Mutex
+	known  map[cas.Ref]struct{}
+	refs   []cas.Ref
+	sizes  []int
+	chunks int64
+	bytes  int64
+}
+
+// add takes over p.
+func (a *asker) add(p piece) error {
+	p.slab.release()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.known[p.ref]; ok || p.ref.Kind != cas.Chunk {
+		return nil
+	}
+	a.known[p.ref] = struct{}{}
+	a.refs, a.sizes = append(a.refs, p.ref), append(a.sizes, p.size)
+	if len(a.refs) < a.r.session.Limits.Blobs/2 {
+		return nil
+	}
+	return a.ask()
+}
+
+// ask asks about what has gathered.
+func (a *asker) ask() error {
+	if len(a.refs) == 0 {
+		return nil
+	}
+	answer, err := a.r.conn.Diff(a.ctx, api.DiffRequest{Session: a.r.session.Session, Ask: a.refs})
+	if err != nil {
+		return fmt.Errorf("diff: %w", err)
+	}
+	if len(answer.Missing) != len(a.refs) {
+		return fmt.Errorf("diff: the hub answered for %d blobs, not %d", len(answer.Missing), len(a.refs))
+	}
+	for i, missing := range answer.Missing {
+		if missing {
+			a.chunks++
+			a.bytes += int64(a.sizes[i])
+		}
+	}
+	a.refs, a.sizes = nil, nil
+	return nil
+}

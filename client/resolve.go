@@ -1,0 +1,202 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"dfs/client/reconcile"
+	"dfs/client/replica"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// Resolution says which conflicts to settle, and how.
+type Resolution struct {
+	Names  []string // paths, patterns of paths, or IDs' beginnings: at least one
+	Within string   // the directory that paths are first looked for in; "" is the replica's root
+	Take   string   // ours, theirs, both or base; empty: File
+	File   string   // what the path becomes, a file of this machine
+}
+
+// Resolved is what [Resolve] did.
+type Resolved struct {
+	Summary
+	Done []api.Conflict // that are settled, as they were before
+	Take string
+}
+
+// Resolve settles open conflicts of the volume of the replica at cfg.Dir, of this and of other
+// replicas. The head gets what was decided; a sync or pull brings that to the directories, this
+// one too. Each conflict is settled only if it still is what Resolve found.
+func Resolve(ctx context.Context, cfg Config, res Resolution) (*Resolved, error) {
+	r, err := openResolve(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	out := &Resolved{Take: res.Take}
+	if res.Take == "" {
+		out.Take = reconcile.TakeFile
+	}
+	for range maxRounds {
+		var settled []ruling
+		settled, err = r.resolve(ctx, res)
+		for _, s := range settled {
+			out.Done = append(out.Done, s.Conflict)
+		}
+		if !errors.Is(err, api.ErrMoved) || res.Take == "" { // a file was made for the versions that there were
+			break
+		}
+		if err := r.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if errors.Is(err, api.ErrMoved) {
+		err = fmt.Errorf("%w. Look at it again (dfs conflicts) and then resolve it", err)
+	}
+	out.Summary = r.finish().Summary
+	return out, err
+}
+
+// openResolve is open for a directory that must be a replica.
+func openResolve(ctx context.Context, cfg Config) (*run, error) {
+	if !replica.Exists(cfg.Dir) {
+		dir, err := filepath.Abs(cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		return nil, (&run{cfg: Config{Dir: dir}}).noReplica()
+	}
+	return open(ctx, cfg, "resolve")
+}
+
+// resolve settles what is open now and named.
+func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
+	if err := r.absorb(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.fetch(ctx, r.session.Head, nil, nil); err != nil {
+		return nil, err
+	}
+	r.stand(r.session.Head, replica.Seen{Snapshot: r.session.Head.Snapshot})
+	open, err := r.listConflicts(ctx, api.ReplicaID{}, false)
+	if err != nil {
+		return nil, err
+	}
+	list, err := pick(open, r.id.Replica, res.Within, res.Names)
+	if err != nil {
+		return nil, err
+	}
+	rulings, err := r.rule(list, res)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := r.settleAll(ctx, rulings)
+	if r.ended {
+		r.stand(r.session.Head, replica.Seen{Snapshot: r.session.Head.Snapshot})
+	}
+	return settled, err
+}
+
+// rule decides conflicts as the user says.
+func (r *run) rule(list []api.Conflict, res Resolution) ([]ruling, error) {
+	if res.Take == "" {
+		if len(list) > 1 {
+			return nil, &UsageError{fmt.Sprintf("a file settles one conflict, and %d are named", len(list))}
+		}
+		return r.ruleFile(&list[0], res.File)
+	}
+	if err := r.fillBases(list); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if c := &list[i]; res.Take == reconcile.TakeBase && !c.BaseKnown(r.binding.VolumeID) {
+			return nil, fmt.Errorf("%q: the hub does not know the version that both began with; take another", c.Path)
+		}
+	}
+	above, err := r.walls(list)
+	if err != nil {
+		return nil, err
+	}
+	var all []ruling
+	for _, own := range byReplica(list) {
+		all = append(all, rulings(own, reconcile.Choose(res.Take, own, above))...)
+	}
+	if len(all) < len(list) {
+		return nil, errors.New("no name for a copy fits into a path; take one version, or a file")
+	}
+	return all, agree(all)
+}
+
+// agree refuses to make a path two things.
+func agree(all []ruling) error {
+	result := map[string]*manifest.Manifest{}
+	for _, s := range all {
+		other, ok := result[s.Path]
+		if ok && !manifest.Equal(other, s.Result) {
+			return &UsageError{fmt.Sprintf("%q cannot become what two replicas have; resolve one conflict after the other", s.Path)}
+		}
+		result[s.Path] = s.Result
+	}
+	return nil
+}
+
+// byReplica splits conflicts by their replica, each part in path order.
+func byReplica(list []api.Conflict) (parts [][]api.Conflict) {
+	where := map[api.ReplicaID]int{}
+	for _, c := range list {
+		i, ok := where[c.Replica]
+		if !ok {
+			i = len(parts)
+			where[c.Replica] = i
+			parts = append(parts, nil)
+		}
+		parts[i] = append(parts[i], c)
+	}
+	return parts
+}
+
+// ruleFile has a conflict's path become a file of this machine.
+func (r *run) ruleFile(c *api.Conflict, name string) ([]ruling, error) {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &UsageError{fmt.Sprintf("%s does not exist; take ours, theirs, both, base, or a file whose path has a / in it", name)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &UsageError{fmt.Sprintf("%s is not a file", name)}
+	}
+	m := &manifest.Manifest{
+		Kind: manifest.File, Mode: uint16(info.Mode().Perm()),
+		Mtime: manifest.Time{Sec: info.ModTime().Unix(), Nsec: uint32(info.ModTime().Nanosecond())},
+	}
+	decision := reconcile.Decision{Take: reconcile.TakeFile, Result: m}
+	content := func() (io.ReadCloser, error) { return os.Open(name) }
+	return []ruling{{Conflict: *c, Decision: decision, content: content}}, nil
+}
+
+// Enclosing returns the root of the replica that dir lies in, and where in it, with slashes; ok is
+// false where there is none.
+func Enclosing(dir string) (root, within string, ok bool, err error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", "", false, err
+	}
+	for root = abs; !replica.Exists(root); root = filepath.Dir(root) {
+		if root == filepath.Dir(root) {
+			return "", "", false, nil
+		}
+	}
+	within, err = filepath.Rel(root, abs)
+	if within = filepath.ToSlash(within); within == "." {
+		within = ""
+	}
+	return root, within, err == nil, err
+}

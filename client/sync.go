@@ -1,0 +1,199 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"dfs/client/reconcile"
+	"dfs/client/replica"
+	"dfs/manifest"
+	"dfs/merkle"
+	"dfs/server/api"
+)
+
+// maxRounds bounds how often a sync begins again: because something was changed here while it
+// ran, or because the head moved while a conflict was being settled.
+const maxRounds = 5
+
+// Sync sends the directory's changes to the hub, settles what conflicts by cfg.Conflict, and
+// brings the hub's changes to the directory. All that was changed here is on the hub before
+// anything is replaced. What conflicts and is not settled stays as it is on both sides. A
+// Result may come with an error and then tells how far the run came; to run again is safe.
+func Sync(ctx context.Context, cfg Config) (*Result, error) {
+	r, err := open(ctx, cfg, "sync")
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if cfg.DryRun {
+		err = r.foretell(ctx)
+		return r.finish(), err
+	}
+	s := &syncing{r: r, total: r.result, strategy: reconcile.Strategy(cfg.Conflict)}
+	s.total.Pushed, s.total.Pulled = new(Counts), new(Counts)
+	again := true
+	for n := 0; n < maxRounds && again && err == nil; n++ {
+		again, err = s.round(ctx)
+	}
+	return s.finish(), err
+}
+
+// syncing is a sync at work: rounds of a push, what settles conflicts, and a pull.
+type syncing struct {
+	r         *run
+	strategy  reconcile.Strategy
+	total     *Result
+	conflicts map[string]struct{} // of the present round
+}
+
+// round makes both sides the same, and reports whether something came up meanwhile that another
+// round is for.
+func (s *syncing) round(ctx context.Context) (again bool, err error) {
+	s.conflicts = map[string]struct{}{}
+	if s.r.ended {
+		if err := s.r.begin(ctx); err != nil {
+			return false, err
+		}
+	}
+	err = s.r.pushAgain(ctx)
+	s.join(s.total.Pushed)
+	s.r.meter.fill(&s.total.Summary)
+	if err != nil {
+		return false, err
+	}
+	moved, err := s.settle(ctx)
+	if err != nil {
+		return false, err
+	}
+	due, err := s.due()
+	if err != nil || !due {
+		return moved, err
+	}
+	err = s.pull(ctx)
+	s.join(s.total.Pulled)
+	return moved || s.r.unsent, err
+}
+
+// due reports whether there is something to pull.
+func (s *syncing) due() (bool, error) {
+	base, err := replica.OpenBase(s.r.cfg.Dir)
+	if err != nil {
+		return false, err
+	}
+	defer base.Close()
+	return base.Pending > 0 || base.Snapshot != s.r.session.Head.Snapshot, nil
+}
+
+func (s *syncing) pull(ctx context.Context) error {
+	if s.r.ended {
+		if err := s.r.begin(ctx); err != nil {
+			return err
+		}
+	}
+	s.r.unsent, s.r.scope = false, nil
+	hub := s.r.advisor(ctx)
+	err := s.r.pull(ctx, hub)
+	hub.end(err)
+	s.r.ended = true
+	return err
+}
+
+// settle settles what conflicted in this round's push by the strategy. moved says that something
+// changed on the hub meanwhile.
+func (s *syncing) settle(ctx context.Context) (moved bool, err error) {
+	if s.strategy == "" || s.strategy == reconcile.Manual || len(s.conflicts) == 0 {
+		return false, nil
+	}
+	list, err := s.r.listConflicts(ctx, s.r.id.Replica, false)
+	if err != nil {
+		return false, err
+	}
+	list = slices.DeleteFunc(list, func(c api.Conflict) bool {
+		_, ok := s.conflicts[c.Path]
+		return !ok
+	})
+	if err := s.r.fillBases(list); err != nil {
+		return false, err
+	}
+	above, err := s.r.walls(list)
+	if err != nil {
+		return false, err
+	}
+	s.r.meter.enter(Committing, 0, 0)
+	settled, err := s.r.settleAll(ctx, rulings(list, s.strategy.Settle(list, above)))
+	for _, c := range settled {
+		delete(s.conflicts, c.Path)
+	}
+	s.join(new(Counts))
+	if errors.Is(err, api.ErrMoved) {
+		return true, nil
+	}
+	return false, err
+}
+
+// join takes what a phase of the run did into the whole, its counts into those of its side too,
+// and leaves an empty result for the next.
+func (s *syncing) join(side *Counts) {
+	t, phase := s.total, s.r.result
+	if phase == t {
+		return
+	}
+	t.Added, side.Added = t.Added+phase.Added, side.Added+phase.Added
+	t.Modified, side.Modified = t.Modified+phase.Modified, side.Modified+phase.Modified
+	t.Deleted, side.Deleted = t.Deleted+phase.Deleted, side.Deleted+phase.Deleted
+	t.Moved, side.Moved = t.Moved+phase.Moved, side.Moved+phase.Moved
+	t.Settled += phase.Settled
+	t.Merged = t.Merged || phase.Merged
+	t.Ignored = max(t.Ignored, phase.Ignored)
+	t.Hub, t.Volume = phase.Hub, phase.Volume
+	if !phase.Snapshot.IsZero() {
+		t.Snapshot, t.Root, t.Seen = phase.Snapshot, phase.Root, phase.Seen
+	}
+	for _, p := range phase.Problems {
+		if !slices.ContainsFunc(t.Problems, func(q Problem) bool { return q.Path == p.Path }) {
+			t.Problems = append(t.Problems, p)
+		}
+	}
+	t.Skipped = union(t.Skipped, phase.Skipped)
+	t.Nested = union(t.Nested, phase.Nested)
+	t.Kept = union(t.Kept, phase.Kept)
+	for _, path := range phase.Conflicts {
+		s.conflicts[path] = struct{}{}
+	}
+	s.r.clearResult()
+}
+
+// union returns the paths of both lists, sorted.
+func union(a, b []string) []string {
+	all := append(slices.Clone(a), b...)
+	slices.SortFunc(all, merkle.Compare)
+	return slices.Compact(all)
+}
+
+// finish completes the result of all rounds. What the directory holds was counted by the last push.
+func (s *syncing) finish() *Result {
+	seen := s.total.Summary
+	for path := range s.conflicts {
+		s.total.Conflicts = append(s.total.Conflicts, path)
+	}
+	slices.SortFunc(s.total.Conflicts, merkle.Compare)
+	for _, l := range s.r.leftovers {
+		s.total.Skipped = append(s.total.Skipped, string(l))
+	}
+	s.r.result = s.total
+	res := s.r.finish()
+	res.FilesScanned, res.BytesScanned, res.Unchanged = seen.FilesScanned, seen.BytesScanned, seen.Unchanged
+	return res
+}
+
+// leaves notes that a pull left a path here with another version than the hub's, which is for a push.
+func (r *run) leaves(plan reconcile.Plan, local, remote *manifest.Manifest) {
+	result := local
+	if plan.Action == reconcile.Apply || plan.Action == reconcile.Restore {
+		result = plan.Result
+	}
+	if !manifest.Equal(result, remote) && !(isDirectory(result) && isDirectory(remote)) {
+		r.unsent = true
+	}
+}
