@@ -22,6 +22,7 @@ local repository (a directory) or a server (http://host:port, see dfs serve).
 Examples:
   dfs push ./docs                          # to the default local repository
   dfs pull ./copy --volume docs            # and back, to another place
+  dfs sync ./copy                          # both ways
   dfs push ./docs --hub http://nas:8420    # to a server`
 
 const helpHelp = `Print the help of a command.
@@ -54,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(a.printHelp)
 	root.SetHelpCommand(a.help(root))
-	root.AddCommand(a.push(), a.pull(), a.status(), a.checkIgnore(), a.serve(), a.bench(), a.version(), a.completion(root))
+	root.AddCommand(a.push(), a.pull(), a.sync(), a.status(), a.conflicts(), a.resolve(), a.checkIgnore(), a.serve(), a.bench(), a.version(), a.completion(root))
 	return a.command(root, func(context.Context, []string) (int, error) { return exitDone, nil })
 }
 

@@ -59,6 +59,7 @@ func TestScript(t *testing.T) {
 					"json":      jsonFields,
 					"same":      same,
 					"stall":     stall,
+					"drop":      drop,
 					"serve":     serveCommand,
 					"interrupt": interrupt,
 

@@ -92,14 +92,14 @@ func (a *app) inspect(ctx context.Context, cfg client.Config, offline bool) (int
 func (o *output) status(st *client.Status, changes map[client.Side][]client.Change) {
 	o.result("volume %s on %s", quoted(st.Volume), quoted(st.Hub))
 	o.result("%s, %s", count(st.Files, "file"), size(st.Bytes))
-	o.side("local changes (dfs push sends them)", st.Local, changes[client.Local])
+	o.side("local changes (dfs push or sync sends them)", st.Local, changes[client.Local])
 	if st.Offline {
 		o.result("the hub was not asked (--offline)")
 	} else {
-		o.side("remote changes (dfs pull brings them)", st.Remote, changes[client.Remote])
+		o.side("remote changes (dfs pull or sync brings them)", st.Remote, changes[client.Remote])
 	}
 	if st.Conflicts > 0 {
-		o.result("%s open on the hub", count(st.Conflicts, "conflict"))
+		o.result("%s open (dfs conflicts lists them)", count(st.Conflicts, "conflict"))
 	}
 	for _, s := range st.Sessions {
 		o.result("running: %s from %s, %s, %s", s.Command, quoted(s.Client), s.State, size(s.Bytes))

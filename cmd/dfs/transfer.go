@@ -11,12 +11,12 @@ import (
 	"dfs/client"
 )
 
-// A cycle is client.Push or client.Pull.
+// A cycle is client.Push, client.Pull or client.Sync.
 type cycle func(context.Context, client.Config) (*client.Result, error)
 
-// transfer runs push or pull and prints what came of it.
+// transfer runs push, pull or sync and prints what came of it.
 func (a *app) transfer(ctx context.Context, command string, flags *runFlags, args []string, do cycle) (code int, err error) {
-	cfg, err := a.configure(flags, args, command == "push")
+	cfg, err := a.configure(flags, args, command != "pull")
 	if err != nil {
 		return 0, err
 	}
@@ -42,6 +42,9 @@ func (a *app) transfer(ctx context.Context, command string, flags *runFlags, arg
 		a.out.object(res.Summary)
 	} else {
 		a.out.result("%s", summaryText(&res.Summary, int64(len(res.Problems))))
+		if command == "sync" && len(res.Conflicts) > 0 {
+			a.out.notice("dfs conflicts tells more, dfs resolve settles them")
+		}
 		if a.out.verbose > 0 {
 			a.out.result("%s", detailText(&res.Summary))
 		}
@@ -104,6 +107,10 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 // outcome prints what a run has to say about single paths.
 func (o *output) outcome(res *client.Result) {
 	for _, c := range res.Changes {
+		if res.Command == "sync" && !o.json {
+			o.result("  %s%s", map[client.Side]string{client.Local: "here → hub", client.Remote: "hub → here"}[c.Side], changeText(c))
+			continue
+		}
 		o.change(c)
 	}
 	o.skipped(res.Skipped)
@@ -146,13 +153,17 @@ func summaryText(s *client.Summary, problems int64) string {
 	var b strings.Builder
 	counts := client.Counts{Added: s.Added, Modified: s.Modified, Moved: s.Moved, Deleted: s.Deleted}
 	changed := s.Added + s.Modified + s.Moved + s.Deleted
-	done := map[string]string{"push": "pushed", "pull": "pulled"}[s.Command]
+	done := map[string]string{"push": "pushed", "pull": "pulled", "sync": "synced"}[s.Command]
 	if s.DryRun {
 		done = "would " + s.Command
 	}
 	switch {
 	case changed > 0:
-		fmt.Fprintf(&b, "%s %s: %s", done, count(changed, "file"), countsText(counts))
+		what := countsText(counts)
+		if s.Pushed != nil {
+			what = bothText(s)
+		}
+		fmt.Fprintf(&b, "%s %s: %s", done, count(changed, "file"), what)
 		if !s.DryRun {
 			b.WriteString("; " + movedText(s))
 		}
@@ -164,7 +175,13 @@ func summaryText(s *client.Summary, problems int64) string {
 			fmt.Fprintf(&b, ", %s checked", count(s.FilesScanned, "file"))
 		}
 	}
+	if s.DryRun && s.Command == "sync" {
+		fmt.Fprintf(&b, "; %s to send, %s to receive", size(s.BytesUp), size(s.BytesDown))
+	}
 	fmt.Fprintf(&b, " in %s", seconds(s.DurationS))
+	if s.Settled > 0 {
+		b.WriteString("; " + count(s.Settled, "conflict") + " settled")
+	}
 	if s.Conflicts > 0 {
 		b.WriteString("; " + count(s.Conflicts, "conflict"))
 	}
@@ -181,9 +198,27 @@ func summaryText(s *client.Summary, problems int64) string {
 	return b.String()
 }
 
+// bothText tells what a sync did on each side.
+func bothText(s *client.Summary) string {
+	var parts []string
+	if *s.Pushed != (client.Counts{}) {
+		parts = append(parts, countsText(*s.Pushed)+" there")
+	}
+	if *s.Pulled != (client.Counts{}) {
+		parts = append(parts, countsText(*s.Pulled)+" here")
+	}
+	return strings.Join(parts, ", ")
+}
+
 // movedText tells what crossed the wire, or for a hub in process what was new to
 // the receiving side.
 func movedText(s *client.Summary) string {
+	if s.Command == "sync" && s.Requests == 0 {
+		return "moved " + size(s.BytesNew)
+	}
+	if s.Command == "sync" {
+		return "sent " + size(s.BytesSent) + ", received " + size(s.BytesReceived)
+	}
 	verb, bytes := "sent", s.BytesSent
 	if s.Command == "pull" {
 		verb, bytes = "received", s.BytesReceived
