@@ -153,6 +153,19 @@ func testSettleOurs(t *testing.T, f *fixture) {
 	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "ours"), settledAs(c.conflicts[1], "file")})
 }
 
+// testSettleOwn has a replica settle its own conflict as a strategy does: that is what is recorded, and no edit of its own.
+func testSettleOwn(t *testing.T, f *fixture) {
+	c := newClash(t, f, "a")
+	merged := link("merged")
+	answer, err := f.Commit(f.ctx, api.CommitRequest{Session: c.other.start(t, random()).Session, Key: random(),
+		Edits: []api.Edit{{Path: "a", Base: c.theirs.Hash(), New: merged}}, Settle: []api.Settlement{settlement(c.conflicts[0], "merge")}})
+	must(t, err)
+	equal(t, "conflicts of the answer", len(answer.Conflicts), 0)
+	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "merge")})
+	equal(t, "open ones", len(f.listed(t, c.other.id, false)), 0)
+	equal(t, "tree", f.tree(t), tree{"a": merged})
+}
+
 // testSettleMoved has settlements that are not about what is: nothing is done, and the session goes on.
 func testSettleMoved(t *testing.T, f *fixture) {
 	c := newClash(t, f, "a", "d")
@@ -234,6 +247,23 @@ func testOwnEditSettles(t *testing.T, f *fixture) {
 	c.other.pushed(t, tree{"a": solved, "b": c.theirs})
 	equal(t, "open ones", f.listed(t, api.ReplicaID{}, false), c.conflicts[1:])
 	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "edit"), c.conflicts[1]})
+}
+
+// testConflictAgain has a replica's edit settle a conflict, and conflict again: only what another
+// decided is dropped.
+func testConflictAgain(t *testing.T, f *fixture) {
+	c := newClash(t, f, "a")
+	c.first.pushed(t, tree{"a": c.base})
+	answer := c.other.push(t, tree{"a": c.ours})
+	equal(t, "conflicts with a head that is the base", len(answer.Conflicts), 0)
+	equal(t, "open ones", len(f.listed(t, c.other.id, false)), 0)
+	c.first.seen, c.first.base = answer.Head, tree{"a": c.ours}
+	c.first.pushed(t, tree{"a": c.theirs})
+	answer = c.other.push(t, tree{"a": c.ours})
+	if len(answer.Conflicts) != 1 || answer.Conflicts[0].ID != c.conflicts[0].ID {
+		t.Fatalf("%+v", answer)
+	}
+	equal(t, "open ones again", f.listed(t, c.other.id, false), answer.Conflicts)
 }
 
 // testOtherBase has a replica lose its base, and so another conflict take the place of the first.
