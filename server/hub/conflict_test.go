@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -199,11 +198,9 @@ func TestConflictModel(t *testing.T) {
 	t.Parallel()
 	h := openTest(t, t.TempDir(), nil, Options{})
 	links := make(map[cas.ID]*manifest.Manifest)
-	for _, target := range strings.Fields("1 2 3 4") {
+	var hashes []cas.ID
+	for _, target := range []string{"1", "2", "3", "4"} {
 		links[link(target).Hash()] = link(target)
-	}
-	hashes := make([]cas.ID, 0, len(links)+1)
-	for _, target := range strings.Fields("1 2 3 4") {
 		hashes = append(hashes, link(target).Hash())
 	}
 	dropped := 0
@@ -213,14 +210,20 @@ func TestConflictModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := &conflictModel{h: h, v: v, records: make(map[cas.ID]*api.Conflict), open: make(map[api.ReplicaID]*api.Conflict)}
-		clients := []*client{newClient(h, v), newClient(h, v)}
+		clients := [2]*client{newClient(h, v), newClient(h, v)}
+		var sent [2]api.Edit
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			if len(m.open) > 0 && rapid.IntRange(0, 2).Draw(t, "settle") == 0 {
 				drawSettlement(t, m)
 			} else {
-				c := rapid.SampledFrom(clients).Draw(t, "replica")
-				base := rapid.SampledFrom(append(slices.Clone(hashes), cas.ID{})).Draw(t, "base")
-				drawPush(t, m, c, api.Edit{Path: "f", Base: base, New: links[rapid.SampledFrom(hashes).Draw(t, "new")]})
+				n := rapid.IntRange(0, 1).Draw(t, "replica")
+				e, again := sent[n], rapid.Bool().Draw(t, "again")
+				if !again || e.New == nil {
+					e = api.Edit{Path: "f", New: links[rapid.SampledFrom(hashes).Draw(t, "new")],
+						Base: rapid.SampledFrom(append(slices.Clone(hashes), cas.ID{})).Draw(t, "base")}
+				}
+				sent[n] = e
+				push(t, m, clients[n], e)
 			}
 			if err := m.check(); err != nil {
 				t.Fatal(err)
@@ -233,7 +236,7 @@ func TestConflictModel(t *testing.T) {
 	}
 }
 
-func drawPush(t *rapid.T, m *conflictModel, c *client, e api.Edit) {
+func push(t *rapid.T, m *conflictModel, c *client, e api.Edit) {
 	s, err := c.start(context.Background(), randomID())
 	if err != nil {
 		t.Fatal(err)
