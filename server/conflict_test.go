@@ -42,22 +42,28 @@ func newClash(t *testing.T) *clash {
 	if _, err := h.CreateVolume(t.Context(), "docs", c.volume); err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range []*manifest.Manifest{c.theirs, c.ours, c.ours} {
-		id := cas.VolumeID{2, byte(i)}
-		s, err := h.Start(t.Context(), api.StartRequest{Protocol: api.ProtocolVersion, Replica: id, Volume: c.volume, Run: id, Client: "host"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := h.Commit(t.Context(), api.CommitRequest{Session: s.Session, Key: id, Edits: []api.Edit{{Path: "a", New: m}, {Path: "b", New: m}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.conflicts = append(c.conflicts, answer.Conflicts...)
+	for n, m := range []*manifest.Manifest{c.theirs, c.ours, c.ours} {
+		c.conflicts = append(c.conflicts, c.commit(t, byte(n), api.Edit{Path: "a", New: m}, api.Edit{Path: "b", New: m})...)
 	}
 	if len(c.conflicts) != 4 {
 		t.Fatalf("%+v", c.conflicts)
 	}
 	return c
+}
+
+// commit has replica number n, which knows nothing, send edits, and returns the conflicts.
+func (c *clash) commit(t *testing.T, n byte, edits ...api.Edit) []api.Conflict {
+	t.Helper()
+	id := cas.VolumeID{2, n}
+	s, err := c.hub.Start(t.Context(), api.StartRequest{Protocol: api.ProtocolVersion, Replica: id, Volume: c.volume, Run: id, Client: "host"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.hub.Commit(t.Context(), api.CommitRequest{Session: s.Session, Key: id, Edits: edits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Conflicts
 }
 
 // conflict is a conflict in JSON.
@@ -165,17 +171,28 @@ func TestSettleAsJSON(t *testing.T) {
 // TestUnknownBaseIsNotTaken has a conflict whose base the hub does not know.
 func TestUnknownBaseIsNotTaken(t *testing.T) {
 	c := newClash(t)
-	id := cas.VolumeID{7}
-	s, err := c.hub.Start(t.Context(), api.StartRequest{Protocol: api.ProtocolVersion, Replica: id, Volume: c.volume, Run: id})
-	if err != nil {
-		t.Fatal(err)
+	conflicts := c.commit(t, 7, api.Edit{Path: "a", Base: cas.ID{1}, New: c.ours})
+	if len(conflicts) != 1 {
+		t.Fatalf("%+v", conflicts)
 	}
-	answer, err := c.hub.Commit(t.Context(), api.CommitRequest{Session: s.Session, Key: id, Edits: []api.Edit{{Path: "a", Base: cas.ID{1}, New: c.ours}}})
-	if err != nil || len(answer.Conflicts) != 1 {
-		t.Fatalf("%+v: %v", answer, err)
-	}
-	resp, data := c.settle(t, answer.Conflicts[0].ID, "base", "")
+	resp, data := c.settle(t, conflicts[0].ID, "base", "")
 	wantRefusal(t, "base", resp, data, 404, api.ErrNotFound)
+}
+
+// TestRefusedSettlementLeavesNoSession has the hub refuse what the settlement of a conflict makes of its path.
+func TestRefusedSettlementLeavesNoSession(t *testing.T) {
+	c := newClash(t)
+	directory := &manifest.Manifest{Kind: manifest.Directory, Mode: 0o755}
+	c.commit(t, 7, api.Edit{Path: "d", New: directory}, api.Edit{Path: "d/x", New: c.theirs})
+	conflicts := c.commit(t, 8, api.Edit{Path: "d", New: c.ours})
+	if len(conflicts) != 1 {
+		t.Fatalf("%+v", conflicts)
+	}
+	resp, data := c.settle(t, conflicts[0].ID, "ours", "")
+	wantRefusal(t, "a file in place of a directory with something in it", resp, data, 409, api.ErrMoved)
+	if status, err := c.hub.Status(t.Context(), c.volume); err != nil || len(status.Sessions) != 0 {
+		t.Errorf("%+v: %v", status, err)
+	}
 }
 
 // TestWaitEndsWithTheServer stops a server of which a request waits for a head.
