@@ -51,8 +51,9 @@ func recordCursor(r *replica.Reader) *cursor[replica.Record] {
 // base; edits of this replica that the hub accepted, as records from Base to Remote; and
 // changes that lead from the tree of seen to the tree of the new head.
 // Without changes (nil) the edits are taken for all that lies between. Edits
-// at rejected paths are left out.
-func advance(w *replica.Writer, base, edits *replica.Reader, rejected map[string]struct{}, changes iter.Seq2[change, error]) error {
+// at rejected paths are left out. applied reports whether the directory has a version that was pending
+// and is not the head's any more: then it is the base, and no edit; nil: not known.
+func advance(w *replica.Writer, base, edits *replica.Reader, rejected map[string]struct{}, changes iter.Seq2[change, error], applied func(path string, value []byte) (bool, error)) error {
 	b, e := recordCursor(base), recordCursor(edits)
 	var c *cursor[change]
 	if changes == nil {
@@ -80,6 +81,15 @@ func advance(w *replica.Writer, base, edits *replica.Reader, rejected map[string
 			}
 		}
 		if c.at(path) {
+			if rec.Pending() && applied != nil {
+				was, err := applied(path, rec.Remote)
+				if err != nil {
+					return err
+				}
+				if was {
+					rec.Base = rec.Remote
+				}
+			}
 			rec.Remote = c.cur.value
 		}
 		if err := w.Add(rec); err != nil {

@@ -240,7 +240,7 @@ func benchAdvance(b *testing.B, root string, base, edits *replica.Writer, change
 		b.Fatal(err)
 	}
 	defer w.Abort()
-	if err := advance(w, readers[0], readers[1], nil, encodeChanges(changes)); err != nil {
+	if err := advance(w, readers[0], readers[1], nil, encodeChanges(changes), nil); err != nil {
 		b.Fatal(err)
 	}
 	if w.Root == merkle.EmptyRoot() || w.Records != benchFiles {

@@ -27,7 +27,7 @@ func (r *run) fetch(ctx context.Context, head api.Head, accepted *replica.Reader
 		return err
 	}
 	defer w.Abort()
-	if err := advance(w, base, accepted, rejected, r.changes(ctx, base.Seen, head)); err != nil {
+	if err := advance(w, base, accepted, rejected, r.changes(ctx, base.Seen, head), r.appliedBefore(ctx)); err != nil {
 		return err
 	}
 	if w.Root != head.Root {

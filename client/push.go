@@ -153,6 +153,9 @@ func (p *pusher) visit(f *found) error {
 		}
 		return nil
 	}
+	if applied, err := sameVersion(f.remote, f.local); applied || err != nil { // by a pull that was killed
+		return err
+	}
 	edit := api.Edit{Path: f.path, New: f.local}
 	if f.base != nil {
 		edit.Base = cas.Sum(f.base)
@@ -322,7 +325,7 @@ func (p *pusher) foresee(base *replica.Reader, all *replica.Writer) (*replica.Wr
 	if err != nil {
 		return nil, err
 	}
-	if err := advance(w, base, edits, nil, nil); err != nil {
+	if err := advance(w, base, edits, nil, nil, nil); err != nil {
 		w.Abort()
 		return nil, err
 	}

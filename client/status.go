@@ -97,7 +97,7 @@ func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Write
 	if err != nil {
 		return nil, err
 	}
-	err = advance(w, base, settled, nil, r.changes(ctx, base.Seen, r.session.Head))
+	err = advance(w, base, settled, nil, r.changes(ctx, base.Seen, r.session.Head), r.appliedBefore(ctx))
 	if err == nil {
 		err = w.Seal()
 	}
