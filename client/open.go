@@ -198,7 +198,7 @@ func (r *run) openNew(ctx context.Context) error {
 	case b.VolumeID.IsZero():
 		b.VolumeID = replica.NewID()
 	case r.cfg.Volume == "":
-		return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", b.Volume, r.command, shellWord(b.Volume), shellWord(r.cfg.Dir))}
+		return r.takenName(b.Volume)
 	}
 	if r.cfg.DryRun {
 		return &UsageError{fmt.Sprintf("%s is not a replica yet, and --dry-run makes nothing; run dfs %s without it first", r.cfg.Dir, r.command)}
@@ -260,8 +260,11 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.session, err = r.conn.Start(ctx, req)
 	r.ended = false
-	if errors.Is(err, api.ErrNotFound) {
+	switch {
+	case errors.Is(err, api.ErrNotFound):
 		err = r.noVolume(ctx, req.Seen, err)
+	case errors.Is(err, api.ErrExists):
+		err = r.joinVolume(ctx, req)
 	}
 	if err != nil {
 		return fmt.Errorf("volume %q: %w", r.binding.Volume, err)
@@ -270,6 +273,25 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	return r.checkHistory(base.Seen, r.session.Head, r.session.SeenOK)
+}
+
+// joinVolume opens the session where another client has made a volume of the name since it was asked for:
+// of that one, if the name was given.
+func (r *run) joinVolume(ctx context.Context, req api.StartRequest) (err error) {
+	if r.cfg.Volume == "" {
+		return r.takenName(r.binding.Volume)
+	}
+	if err := r.rebind(ctx); err != nil {
+		return err
+	}
+	req.Volume, req.Create = r.binding.VolumeID, ""
+	r.session, err = r.conn.Start(ctx, req)
+	return err
+}
+
+// takenName refuses to join a volume that was not named.
+func (r *run) takenName(volume string) error {
+	return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", volume, r.command, shellWord(volume), shellWord(r.cfg.Dir))}
 }
 
 // committed takes note of the head that a commit made or found, which ended the session.

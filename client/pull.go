@@ -120,6 +120,7 @@ type puller struct {
 	made     map[string]struct{} // directories made by this run
 	held     map[string]struct{} // paths whose base stays
 	failed   map[string]struct{} // of these, those whose change was announced
+	restored map[string]struct{} // paths that were deleted here and come back
 	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
@@ -136,7 +137,7 @@ type target struct {
 }
 
 func newPuller(ctx context.Context, r *run) *puller {
-	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}, failed: map[string]struct{}{}}
+	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}, failed: map[string]struct{}{}, restored: map[string]struct{}{}}
 	p.apply = r.root.Apply()
 	p.asm = newAssembler(ctx, r, p.apply)
 	return p
@@ -178,6 +179,7 @@ func (p *puller) visit(f *found) error {
 	case reconcile.Nothing, reconcile.Advance:
 		return nil
 	case reconcile.Restore:
+		p.restored[f.path] = struct{}{}
 		p.r.result.Kept = append(p.r.result.Kept, f.path)
 	}
 	if err := p.announce(f, plan.Result, remote); err != nil || p.plan != nil {
@@ -371,7 +373,11 @@ func (p *puller) moveBase() error {
 	var miscounted error
 	err := p.r.rewrite(func(rec *replica.Record) {
 		if _, failed := p.failed[rec.Path]; failed && miscounted == nil {
-			miscounted = p.r.tally(rec.Base, rec.Remote, -1)
+			was := rec.Base
+			if _, ok := p.restored[rec.Path]; ok {
+				was = nil
+			}
+			miscounted = p.r.tally(was, rec.Remote, -1)
 		}
 		p.r.sight.apply(rec)
 		if _, held := p.held[rec.Path]; !held {
