@@ -74,14 +74,16 @@ func advance(w *replica.Writer, base, edits *replica.Reader, rejected map[string
 		if b.at(path) {
 			rec = b.cur
 		}
-		if _, no := rejected[path]; e.at(path) && !no {
+		_, no := rejected[path]
+		accepted := e.at(path) && !no
+		if accepted {
 			rec.Base = e.cur.Remote
 			if changes == nil {
 				rec.Remote = e.cur.Remote
 			}
 		}
 		if c.at(path) {
-			if rec.Pending() && applied != nil {
+			if !accepted && rec.Pending() && applied != nil {
 				was, err := applied(path, rec.Remote)
 				if err != nil {
 					return err

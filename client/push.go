@@ -153,8 +153,10 @@ func (p *pusher) visit(f *found) error {
 		}
 		return nil
 	}
-	if applied, err := sameVersion(f.remote, f.local); applied || err != nil { // by a pull that was killed
-		return err
+	if !equalValues(f.remote, f.base) { // pending
+		if applied, err := sameVersion(f.remote, f.local); applied || err != nil { // by a pull that was killed
+			return err
+		}
 	}
 	edit := api.Edit{Path: f.path, New: f.local}
 	if f.base != nil {
