@@ -80,9 +80,12 @@ func (m *model) resolve(h api.Hub, dir string) {
 	if len(list) == 0 {
 		return
 	}
-	id := list[m.rng.IntN(len(list))].ID.String()
+	c := list[m.rng.IntN(len(list))]
 	take := []string{"ours", "theirs", "both", "base"}[m.rng.IntN(4)]
-	_, err = client.Resolve(m.t.Context(), config(h, dir), client.Resolution{Names: []string{id}, Take: take})
+	if take == "base" && !c.BaseKnown(m.volume()) {
+		take = "theirs"
+	}
+	_, err = client.Resolve(m.t.Context(), config(h, dir), client.Resolution{Names: []string{c.ID.String()}, Take: take})
 	if err != nil && !errors.Is(err, errLost) && !errors.Is(err, api.ErrMoved) {
 		m.t.Fatalf("resolve %s: %v", take, err)
 	}
