@@ -214,7 +214,7 @@ func bothText(s *client.Summary) string {
 // the receiving side.
 func movedText(s *client.Summary) string {
 	if s.Command == "sync" && s.Requests == 0 {
-		return "moved " + size(s.BytesNew)
+		return "transferred " + size(s.BytesNew)
 	}
 	if s.Command == "sync" {
 		return "sent " + size(s.BytesSent) + ", received " + size(s.BytesReceived)
