@@ -151,3 +151,19 @@ func TestPushPathsBrake(t *testing.T) {
 		t.Errorf("31 of 60 files: %+v, %v", res, err)
 	}
 }
+
+// TestPushPathsIndex: the index keeps what it has of files that a push does not look at.
+func TestPushPathsIndex(t *testing.T) {
+	t.Parallel()
+	cfg := config(openHub(t), t.TempDir())
+	const files = 6000 // more than the index keeps in its journal
+	shell(t, cfg.Dir, fmt.Sprintf("mkdir d; for i in $(seq %d); do echo $i >d/$i; done", files))
+	mustPush(t, cfg)
+	limited := cfg
+	limited.Paths = []string{"d/1"}
+	mustPush(t, limited)
+	shell(t, cfg.Dir, "echo new >new")
+	if res, err := client.Push(t.Context(), cfg); err != nil || res.FilesHashed != 1 || res.Unchanged != files {
+		t.Errorf("push: %+v, %v", res, err)
+	}
+}

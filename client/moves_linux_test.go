@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dfs/client"
+	"dfs/client/worktree"
 )
 
 const some = `mkdir -p old/sub; for i in 1 2 3 4 5; do echo "file $i" >old/$i; echo "below $i" >old/sub/$i; done; head -c 9000000 /dev/urandom | base64 >old/large; chmod 600 old/3; `
@@ -183,8 +184,57 @@ func TestMovesElsewhereEdited(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(p.b.Dir, "other")); err != nil || info.Sys().(*syscall.Stat_t).Nlink != 1 {
 		t.Errorf("other names: %v", err)
 	}
+	if pulled.ChunksNew != 1 { // new/1; new/2 is a copy
+		t.Errorf("%d chunks were fetched", pulled.ChunksNew)
+	}
 	if want := []string{"old", "old/1"}; !slices.Equal(sorted(pulled.Kept), want) || len(pulled.Problems)+len(pulled.Conflicts) > 0 {
 		t.Errorf("pull: kept %q, want %q; %+v", pulled.Kept, want, pulled)
+	}
+}
+
+// TestMovesIndexed: the index has a large file that a pull renamed with all its chunks, under the new name.
+func TestMovesIndexed(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, some)
+	p.change("mv old new")
+	ix, err := worktree.OpenIndex(filepath.Join(p.b.Dir, ".dfs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Close()
+	root, err := worktree.Open(p.b.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	e, err := root.Stat("new/large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec, ok := ix.Cursor().Find("new/large"); !ok || !rec.Clean(e) || rec.Runs.Empty() {
+		t.Errorf("the index has %+v, %v", rec, ok)
+	}
+}
+
+// TestMovesMeanwhile: a file that is edited right before it would be renamed stays, and what it was to
+// become comes from the hub.
+func TestMovesMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, some)
+	p.b.OnStep(func(s worktree.Step, path string) {
+		if s == worktree.StepRemove && path == "old/1" {
+			shell(t, p.b.Dir, "echo edited >old/1")
+		}
+	})
+	_, pulled := p.change("mv old/1 one; mv old/2 two")
+	got := content(t, p.b.Dir)
+	for path, want := range map[string]string{"old/1": "edited\n", "one": "file 1\n", "two": "file 2\n"} {
+		if data, _ := fileData(got[path]); data != want {
+			t.Errorf("%s has %q, want %q", path, data, want)
+		}
+	}
+	if len(pulled.Problems) != 1 || pulled.Problems[0].Path != "old/1" || pulled.ChunksNew != 1 || pulled.Moved != 1 || pulled.Added != 1 {
+		t.Errorf("pull: %+v", pulled)
 	}
 }
 

@@ -110,6 +110,14 @@ func TestOnward(t *testing.T) {
 			m.onward(names[i], from)
 			want[from] = names[i]
 		}
+		m.r.OnStep(func(s Step, path string) {
+			f, err := os.Open(m.dir)
+			must(t, err)
+			if f.Fd() > 1000 {
+				t.Errorf("%d descriptors are open at %s", f.Fd(), path)
+			}
+			f.Close()
+		})
 		must(t, m.a.Remove(names[0], m.here[names[0]]))
 		finish(t, m.a)
 		m.is(want)
@@ -145,6 +153,12 @@ func TestOnwardStranded(t *testing.T) {
 			map[string]string{"b": "edit"}},
 		"linked": {func(m *moving) error { return os.Link(filepath.Join(m.dir, "a"), filepath.Join(m.dir, "other")) },
 			map[string]string{"other": "a"}},
+		"chmod": {func(m *moving) error {
+			write(m.t, m.dir, "b", "b")
+			m.here["b"] = stat(m.t, m.r, "b")
+			m.onward("a", "b")
+			return os.Chmod(filepath.Join(m.dir, "b"), 0o604)
+		}, map[string]string{"b": "b"}},
 		"nowhere": {func(m *moving) error { m.a.Onward("a", "none/b", m.like("a"), nil); return nil },
 			map[string]string{}},
 	} {
