@@ -133,6 +133,27 @@ func (r *run) limit(paths []string) (err error) {
 	return err
 }
 
+// maxScope is the most paths for which a pull does not look at the whole directory.
+const maxScope = 4096
+
+// limitPull has the survey of a pull, of a run that was handed paths, look at what is pending
+// only, where that is little. Leftovers of a run that was killed elsewhere wait for another pull.
+func (r *run) limitPull(ctx context.Context, base *replica.Reader) error {
+	r.scope = nil
+	if len(r.cfg.Paths) == 0 || r.cfg.DryRun || r.cfg.Adopt || base.Ignored > 0 || base.Pending > maxScope {
+		return nil
+	}
+	var pending []string
+	err := r.eachPending(ctx, func(rec replica.Record) error {
+		pending = append(pending, rec.Path)
+		return nil
+	})
+	if err == nil {
+		r.scope, err = r.root.Scope(pending)
+	}
+	return err
+}
+
 // differences logs where the directory is not what is known of it.
 func (r *run) differences(ctx context.Context, c *comparison) error {
 	s := survey{r: r, hasher: newHasher(r, nil, func() {}), local: true, remote: true}

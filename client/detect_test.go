@@ -167,3 +167,28 @@ func TestPushPathsIndex(t *testing.T) {
 		t.Errorf("push: %+v, %v", res, err)
 	}
 }
+
+// TestSyncPaths: a sync that is handed paths sends what is there, applies what the hub has anywhere, and
+// looks at nothing else.
+func TestSyncPaths(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "mkdir d e g; for i in $(seq 50); do echo $i >d/$i; done; echo 1 >e/one; echo 1 >e/two; echo 1 >g/gone; echo 1 >keeps")
+	shell(t, p.a.Dir, "echo 22 >e/one; mv e/two e/moved; rm -r g; mkdir -p h/i; echo 333 >h/i/new")
+	mustPush(t, p.a)
+	shell(t, p.b.Dir, "echo 4444 >d/7; echo 55555 >keeps")
+	cfg := p.b
+	cfg.Paths = []string{"d/7"}
+	res, err := client.Sync(t.Context(), cfg)
+	if err != nil || len(res.Problems)+len(res.Conflicts) > 0 {
+		t.Fatalf("sync: %+v, %v", res, err)
+	}
+	if *res.Pushed != (client.Counts{Modified: 1}) || *res.Pulled != (client.Counts{Added: 1, Modified: 1, Moved: 1, Deleted: 1}) || res.FilesScanned > 5 {
+		t.Errorf("sync: pushed %+v, pulled %+v, scanned %d", *res.Pushed, *res.Pulled, res.FilesScanned)
+	}
+	cfg.Paths = nil
+	if res, err = client.Sync(t.Context(), cfg); err != nil || *res.Pushed != (client.Counts{Modified: 1}) || *res.Pulled != (client.Counts{}) {
+		t.Errorf("sync of all: %+v, %v", res, err)
+	}
+	mustPull(t, p.a)
+	p.same()
+}

@@ -127,21 +127,27 @@ func (m *model) edit(dir string) {
 	}
 }
 
-// rotate has what is at two or three paths change places.
+// rotate has two or three files change places, or go where the next was.
 func (m *model) rotate(dir string) {
+	files := slices.DeleteFunc(slices.Sorted(maps.Keys(content(m.t, dir))), func(path string) bool {
+		info, err := os.Lstat(filepath.Join(dir, path))
+		return err != nil || !info.Mode().IsRegular()
+	})
+	m.rng.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	if len(files) < 2 {
+		return
+	}
+	files = files[:min(len(files), 2+m.rng.IntN(2))]
 	aside := filepath.Join(dir, "aside")
-	first := m.path(dir)
-	os.Rename(first, aside)
-	to := first
-	for range 1 + m.rng.IntN(2) {
-		from := m.path(dir)
-		os.Rename(from, to)
-		to = from
+	os.Rename(filepath.Join(dir, files[0]), aside)
+	for i := range files[1:] {
+		os.Rename(filepath.Join(dir, files[i+1]), filepath.Join(dir, files[i]))
 	}
-	os.MkdirAll(filepath.Dir(to), 0o755)
-	if os.Rename(aside, to) != nil {
-		os.RemoveAll(aside)
+	if m.rng.IntN(3) == 0 {
+		os.Remove(aside)
+		return
 	}
+	os.Rename(aside, filepath.Join(dir, files[len(files)-1]))
 }
 
 func (m *model) push(dir string) *client.Result {

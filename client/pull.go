@@ -44,6 +44,9 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 		hub.tell(api.Complete)
 		return nil
 	}
+	if err := r.limitPull(ctx, base); err != nil {
+		return err
+	}
 	o, err := r.outlook(ctx)
 	if err != nil {
 		return err

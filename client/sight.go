@@ -204,7 +204,7 @@ func (r *run) settle() error {
 		}
 	}
 	var kept []string
-	if !r.cfg.Adopt {
+	if !r.cfg.Adopt || r.scope != nil {
 		kept = r.sight.wanted
 	}
 	return r.saveMounts(kept)

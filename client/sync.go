@@ -91,7 +91,7 @@ func (s *syncing) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	s.r.unsent, s.r.scope = false, nil
+	s.r.unsent = false
 	hub := s.r.advisor(ctx)
 	err := s.r.pull(ctx, hub)
 	hub.end(err)
