@@ -42,7 +42,7 @@ type Config struct {
 	Codec   *cas.Codec
 	Wait    time.Duration // for another dfs in the same replica or local repository
 	Message string        // of the snapshot
-	Paths   []string      // of a push or sync: look at these paths only, each with all below it, and at what is to be applied; none: everywhere
+	Paths   []string      // to look at, each with all below it, and besides at what is to be applied; none: everything
 	// Conflict is how Sync settles conflicts: manual (or empty), lww, merge or copy.
 	Conflict string
 	Report   func(Event) // called from one goroutine at a time; may be nil

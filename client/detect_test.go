@@ -173,6 +173,9 @@ func TestPushPathsIndex(t *testing.T) {
 func TestSyncPaths(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, "mkdir d e g; for i in $(seq 50); do echo $i >d/$i; done; echo 1 >e/one; echo 1 >e/two; echo 1 >g/gone; echo 1 >keeps")
+	third := p.b
+	third.Dir = t.TempDir()
+	mustPull(t, third)
 	shell(t, p.a.Dir, "echo 22 >e/one; mv e/two e/moved; rm -r g; mkdir -p h/i; echo 333 >h/i/new")
 	mustPush(t, p.a)
 	shell(t, p.b.Dir, "echo 4444 >d/7; echo 55555 >keeps")
@@ -190,5 +193,12 @@ func TestSyncPaths(t *testing.T) {
 		t.Errorf("sync of all: %+v, %v", res, err)
 	}
 	mustPull(t, p.a)
+	p.same()
+	third.Paths = []string{"d/7"}
+	if res, err := client.Pull(t.Context(), third); err != nil || res.FilesScanned > 5 {
+		t.Errorf("pull: %+v, %v", res, err)
+	}
+	p.b = third
+	p.b.Paths = nil
 	p.same()
 }
