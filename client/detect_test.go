@@ -46,7 +46,6 @@ const detected = "echo 22 >d/modified; rm d/deleted; mv d/moved e/to; echo new >
 
 // TestDetector tells changes from the base, from a snapshot, from nothing, and below a path.
 func TestDetector(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir d e; echo 1 >d/modified; echo 333 >d/deleted; echo 4444 >d/moved; echo 55555 >d/same; echo 666666 >mode")
 	shell(t, p.a.Dir, detected)
 	d := client.NewDetector(p.a)
@@ -84,7 +83,6 @@ func TestDetector(t *testing.T) {
 // TestDetectorPending: what the hub changed and this replica has not applied is no change from the
 // base, but one from the snapshot.
 func TestDetectorPending(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "echo 1 >one; echo 1 >two")
 	shell(t, p.a.Dir, "echo 22 >one")
 	mustPush(t, p.a)
@@ -101,7 +99,6 @@ func TestDetectorPending(t *testing.T) {
 
 // TestPushPaths: a push that is handed paths looks at those only, and what it does not look at stays.
 func TestPushPaths(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir d e g; echo 1 >d/modified; echo 333 >d/deleted; echo 4444 >d/moved; echo 55555 >d/same; echo 666666 >mode; for i in $(seq 50); do echo $i >g/$i; done")
 	shell(t, p.a.Dir, detected+"; rm -r g")
 	for _, c := range []struct {
@@ -136,7 +133,6 @@ func TestPushPaths(t *testing.T) {
 
 // TestPushPathsBrake: the bound of deletions counts what is not looked at.
 func TestPushPathsBrake(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir g h; for i in $(seq 30); do echo $i >g/$i; echo $i >h/$i; echo $i >$i; done")
 	shell(t, p.a.Dir, "rm -r g")
 	cfg := p.a
@@ -154,7 +150,6 @@ func TestPushPathsBrake(t *testing.T) {
 
 // TestPushPathsIndex: the index keeps what it has of files that a push does not look at.
 func TestPushPathsIndex(t *testing.T) {
-	t.Parallel()
 	cfg := config(openHub(t), t.TempDir())
 	const files = 6000 // more than the index keeps in its journal
 	shell(t, cfg.Dir, fmt.Sprintf("mkdir d; for i in $(seq %d); do echo $i >d/$i; done", files))
@@ -171,7 +166,6 @@ func TestPushPathsIndex(t *testing.T) {
 // TestSyncPaths: a sync that is handed paths sends what is there, applies what the hub has anywhere, and
 // looks at nothing else.
 func TestSyncPaths(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir d e g; for i in $(seq 50); do echo $i >d/$i; done; echo 1 >e/one; echo 1 >e/two; echo 1 >g/gone; echo 1 >keeps")
 	third := p.b
 	third.Dir = t.TempDir()

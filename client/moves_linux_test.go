@@ -39,7 +39,6 @@ func TestMoves(t *testing.T) {
 		"file to directory": {script: "mv old/1 x; mkdir old/1; mv x old/1/1", other: 2, inodesOf: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			p := newPair(t, some+c.before)
 			before := inodesOf(t, p.b.Dir)
 			pushed, pulled := p.change(c.script)
@@ -67,7 +66,6 @@ func TestMoves(t *testing.T) {
 
 // TestMovesDated: a file that has another time, too, is read, but neither sent nor made anew.
 func TestMovesDated(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, some)
 	before := inodesOf(t, p.b.Dir)
 	pushed, pulled := p.change("mv old/large large; touch -d 2001-02-03 large")
@@ -82,7 +80,6 @@ func TestMovesDated(t *testing.T) {
 
 // TestMovesInodes: files of equal content keep their inodes too, each its own.
 func TestMovesInodes(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir e; for i in 1 2 3; do mkdir e/$i; echo same >e/$i/__init__; touch e/$i/empty; done")
 	list := func() string {
 		out, err := exec.Command("sh", "-c", "cd $0 && find . -name .dfs -prune -o -type f -printf '%P %i\n' | sort", p.b.Dir).Output()
@@ -115,7 +112,6 @@ func TestMovesNotTrusted(t *testing.T) {
 		"copy":      {"cp -p old/1 new; rm old/1", false, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			p := newPair(t, some)
 			shell(t, p.a.Dir, c.script)
 			cfg := p.a
@@ -135,7 +131,6 @@ func TestMovesNotTrusted(t *testing.T) {
 func TestMovesRestored(t *testing.T) {
 	for _, to := range []string{"old", "new"} {
 		t.Run(to, func(t *testing.T) {
-			t.Parallel()
 			p := newPair(t, "mkdir old; for i in $(seq 10 99); do echo $i >old/$i; done; touch -d 2001-02-03 old/*")
 			p.change("cp -a old .dfs/saved; rm -r old; mkdir " + to + "; for f in $(ls -r .dfs/saved); do cp -a .dfs/saved/$f " + to + "; done; rm -r .dfs/saved")
 			p.same()
@@ -145,7 +140,6 @@ func TestMovesRestored(t *testing.T) {
 
 // TestMovesUnsent: of what only the index knows the hub is asked; of what the base has it is not.
 func TestMovesUnsent(t *testing.T) {
-	t.Parallel()
 	h := openHub(t)
 	cfg := config(h, t.TempDir())
 	shell(t, cfg.Dir, some)
@@ -167,7 +161,6 @@ func TestMovesUnsent(t *testing.T) {
 
 // TestMovesElsewhereEdited: what the other side has edited, or linked, is not renamed.
 func TestMovesElsewhereEdited(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, some)
 	shell(t, p.b.Dir, "echo edited >old/1; ln old/2 other; echo mine >old/new")
 	before := inodesOf(t, p.b.Dir)
@@ -194,7 +187,6 @@ func TestMovesElsewhereEdited(t *testing.T) {
 
 // TestMovesIndexed: the index has a large file that a pull renamed with all its chunks, under the new name.
 func TestMovesIndexed(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, some)
 	p.change("mv old new")
 	ix, err := worktree.OpenIndex(filepath.Join(p.b.Dir, ".dfs"))
@@ -219,7 +211,6 @@ func TestMovesIndexed(t *testing.T) {
 // TestMovesMeanwhile: a file that is edited right before it would be renamed stays, and what it was to
 // become comes from the hub.
 func TestMovesMeanwhile(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, some)
 	p.b.OnStep(func(s worktree.Step, path string) {
 		if s == worktree.StepRemove && path == "old/1" {
@@ -246,7 +237,6 @@ func sorted(list []string) []string {
 
 // TestMovesListed: dry runs and status name each move with both its paths.
 func TestMovesListed(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "mkdir old; echo 1 >old/1; echo 2 >old/2; echo 3 >gone; echo 4 >x")
 	shell(t, p.a.Dir, "mv old/1 old/one; mv old/2 two; rm gone; echo 5 >new; mv x old/x")
 	want := func(side client.Side) []client.Change {
@@ -301,7 +291,6 @@ func TestMovesListed(t *testing.T) {
 
 // TestMovesRejected: a move of which the hub takes a part only is counted as what is left of it.
 func TestMovesRejected(t *testing.T) {
-	t.Parallel()
 	p := newPair(t, "echo 1 >one; echo 2 >two")
 	shell(t, p.b.Dir, "echo other >new")
 	mustPush(t, p.b)

@@ -210,13 +210,19 @@ func (p *puller) relocate() error {
 		if to, ok := l.onward[path]; ok && !w.old.Empty() {
 			p.asm.carries(to, w.old)
 		}
+		local := w.local
+		w.local = nil // there may be many
 		if l.arrived(path) {
 			continue
 		}
-		if err := p.make(w.target, w.local); err != nil {
+		if err := p.make(w.target, local); err != nil {
 			return err
 		}
+		if w.m == nil {
+			delete(l.waiting, path)
+		}
 	}
+	l.from, l.to, l.order, l.onward = nil, nil, nil, nil
 	return nil
 }
 

@@ -38,7 +38,8 @@ func shell(t testing.TB, dir, script string) {
 	}
 }
 
-// pair is two replicas that have the same.
+// pair is two replicas that have the same. Its tests are not parallel: a child that another test starts
+// holds for a moment what this program has open for writing, and such a file is not renamed.
 type pair struct {
 	t    *testing.T
 	a, b client.Config

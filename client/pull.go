@@ -299,11 +299,10 @@ func (p *puller) finish(err error) error {
 	p.take(p.asm.problems)
 	if err = p.clear(); err == nil {
 		slices.Reverse(p.removals)
-		for _, t := range p.removals {
-			p.remove(t)
+		if err = p.remove(); err == nil {
+			p.turn()
+			err = p.replaceDirectories()
 		}
-		p.turn()
-		err = p.replaceDirectories()
 	}
 	if err != nil {
 		p.apply.Abort()
@@ -315,21 +314,6 @@ func (p *puller) finish(err error) error {
 		return err
 	}
 	return p.asm.remember(applied)
-}
-
-func (p *puller) remove(t target) {
-	err := p.apply.Remove(t.path, t.entry)
-	switch {
-	case err == nil:
-		p.r.meter.applied.Add(1)
-	case errors.Is(err, worktree.ErrNotEmpty): // it goes once it is empty
-		p.held[t.path] = struct{}{}
-		if !p.failedBelow(t.path) {
-			p.r.result.Kept = append(p.r.result.Kept, t.path)
-		}
-	default:
-		p.fail(t.path, err)
-	}
 }
 
 // replaceDirectories makes what takes the place of a directory, whose

@@ -44,7 +44,7 @@ type Applier struct {
 	touched  map[string]*directory // by path
 	lent     *os.File              // see lend
 	mounts   bool                  // a directory lies on another file system than the root
-	onward   map[string]*staged    // by the path from where: see Onward
+	onward   map[string]onward     // by the path from where: see Onward
 	stranded []string              // paths that nothing came to
 	stop     error                 // what made the disk unusable
 	now      manifest.Time         // a moment before the first change; zero: not yet

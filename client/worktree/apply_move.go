@@ -23,9 +23,16 @@ func (a *Applier) Onward(from, path string, m *manifest.Manifest, expect *Entry)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.onward == nil {
-		a.onward = map[string]*staged{}
+		a.onward = map[string]onward{}
 	}
-	a.onward[from] = &staged{path: path, m: m, expect: expect}
+	a.onward[from] = onward{path, m, expect}
+}
+
+// onward is what a file that stood elsewhere is to become.
+type onward struct {
+	path   string
+	m      *manifest.Manifest
+	expect *Entry
 }
 
 // Stranded returns, once, the paths that Onward was called with and no file has come to.
@@ -33,8 +40,8 @@ func (a *Applier) Stranded() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	paths := a.stranded
-	for _, s := range a.onward {
-		paths = append(paths, s.path)
+	for _, o := range a.onward {
+		paths = append(paths, o.path)
 	}
 	a.stranded, a.onward = nil, nil
 	return paths
@@ -44,16 +51,20 @@ func (a *Applier) Stranded() []string {
 func (a *Applier) goesOn(path string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.onward[path] != nil
+	_, ok := a.onward[path]
+	return ok
 }
 
 // next returns where what stood at path goes; nil: nowhere.
 func (a *Applier) next(path string) *staged {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := a.onward[path]
+	o, ok := a.onward[path]
+	if !ok {
+		return nil
+	}
 	delete(a.onward, path)
-	return s
+	return &staged{path: o.path, m: o.m, expect: o.expect}
 }
 
 func (a *Applier) strand(s *staged) {
