@@ -251,6 +251,9 @@ func (h *history) check(m *member, c command, res *client.Result, err error, t *
 		}
 	}
 	h.tell("%s %s %s", m.name, c, outcome(res, err, t))
+	if res != nil && min(res.Added, res.Modified, res.Deleted, res.Moved) < 0 {
+		h.fail("%s %s counted %+v", m.name, c, res.Summary)
+	}
 	h.made(m, c)
 	for path, n := range m.tree {
 		if strings.Contains(path, ".dfs-kept-") { // this came back on purpose, and was reported

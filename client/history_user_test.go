@@ -106,11 +106,11 @@ func (h *history) append(m *member) string {
 }
 
 // edit alters one line and leaves the size as it is, perhaps the mtime too. That can be told from what was there only
-// while the file has one path: of a file that moved its identity, size and mtime are all that counts.
+// while the file stays at its path: of one that moved its identity, size and mtime are all that counts.
 func (h *history) edit(m *member) string {
 	path := h.existing(m, "file")
 	name := filepath.Join(m.dir, path)
-	sly := !h.tainted && h.rng.IntN(4) == 0 && h.status(m)
+	sly := !h.tainted && !m.touched[m.tree[path].value] && h.rng.IntN(4) == 0 && h.status(m)
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return path
@@ -256,6 +256,10 @@ func (h *history) resolve() {
 		return
 	}
 	c := open[h.rng.IntN(len(open))]
+	if m := h.replicas[h.rng.IntN(len(h.replicas))]; m.away == 0 && !m.adopt && h.rng.IntN(2) == 0 {
+		h.resolveAt(m, c)
+		return
+	}
 	take := []struct {
 		name string
 		m    *manifest.Manifest
@@ -286,6 +290,39 @@ func (h *history) resolve() {
 	for v := range h.see() {
 		if v != nodeOf(take.m).value {
 			h.fail("resolve %s, take %s, brought %s to the head: %s", c.Path, take.name, v, h.written[v])
+		}
+		delete(h.gone, v)
+	}
+	h.balance()
+}
+
+// resolveAt runs "dfs resolve" in a replica.
+func (h *history) resolveAt(m *member, c api.Conflict) {
+	take := []string{reconcile.TakeOurs, reconcile.TakeTheirs, reconcile.TakeBase, reconcile.TakeBoth}[h.rng.IntN(4)]
+	cfg := h.config(m, &wire{box: h.box}, reconcile.Manual)
+	done, err := client.Resolve(background, cfg, client.Resolution{Names: []string{c.ID.String()}, Take: take})
+	var usage *client.UsageError
+	if errors.As(err, &usage) || err != nil && c.Base == nil && take == reconcile.TakeBase {
+		return // this is no replica yet, or the base is not known here
+	}
+	if err != nil && !errors.Is(err, api.ErrMoved) {
+		h.fail("%s resolve %s, take %s: %v", m.name, c.Path, take, err)
+	}
+	h.count("dfs resolve --take " + take)
+	h.tell("%s: dfs resolve %s of %s, take %s: %d settled", m.name, c.Path, c.Client, take, len(done.Done))
+	tree, head := m.tree, h.head.tree
+	if h.look(m); !maps.Equal(tree, m.tree) {
+		h.fail("%s resolve %s changed the directory", m.name, c.Path)
+	}
+	came := h.see()
+	for path, n := range head { // a directory gives way with all that is in it
+		if strings.HasPrefix(path, c.Path+"/") && h.head.tree[path] != n {
+			h.released[n.value] = "resolve " + c.Path
+		}
+	}
+	for v := range came {
+		if v != nodeOf(c.Ours).value && (take != reconcile.TakeBase || v != h.head.tree[c.Path].value) {
+			h.fail("%s resolve %s, take %s, brought %s to the head: %s", m.name, c.Path, take, v, h.written[v])
 		}
 		delete(h.gone, v)
 	}
