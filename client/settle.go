@@ -80,31 +80,20 @@ func (r *run) settleSome(ctx context.Context, list []ruling) ([]ruling, error) {
 	return d.settled, r.takeIn(ctx, d.settled, answer.Head)
 }
 
-// takeIn makes the versions of this replica that were settled its base: see absorb.
+// takeIn makes the versions of this replica that were settled its base: see absorb. Where the base is another
+// by now than the conflict's, because the replica has given way meanwhile, it stays.
 func (r *run) takeIn(ctx context.Context, settled []ruling, head api.Head) error {
-	spool, err := replica.NewSpool(r.cfg.Dir)
-	if err != nil {
+	own := map[cas.ID]api.Conflict{}
+	for _, s := range settled {
+		if s.Replica == r.id.Replica {
+			own[s.ID] = s.Conflict
+		}
+	}
+	spool, err := r.decidedBy(own)
+	if spool == nil || err != nil {
 		return err
 	}
 	defer spool.Abort()
-	for _, s := range settled {
-		if s.Replica != r.id.Replica {
-			continue
-		}
-		ours, err := s.Ours.Encode()
-		if err == nil {
-			err = spool.Add(replica.Record{Path: s.Path, Remote: ours})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if spool.Records == 0 {
-		return nil
-	}
-	if err := spool.Seal(); err != nil {
-		return err
-	}
 	edits, err := spool.Reread()
 	if err != nil {
 		return err
