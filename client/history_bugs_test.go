@@ -42,8 +42,8 @@ var bugs = []bug{
 	{
 		"nobody looks at what came out of an exchange",
 		"client/worktree/apply_flush.go",
-		"	err = s.expect.look(d, s.temp)\n	if err == nil {\n",
-		"	err = nil\n	if err == nil {\n",
+		"	err = s.expect.look(d, s.temp)\n	if err == nil && !s.keep {\n",
+		"	err = nil\n	if err == nil && !s.keep {\n",
 	},
 	{
 		"an edit of what was settled is taken for what was settled",
