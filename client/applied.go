@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io/fs"
 
+	"dfs/cas"
+	"dfs/client/replica"
 	"dfs/client/worktree"
 	"dfs/manifest"
+	"dfs/server/api"
 )
 
 // appliedBefore returns a function that tells whether the directory has a version of a path: what a pull
@@ -52,4 +55,22 @@ func sameVersion(value []byte, local *manifest.Manifest) (bool, error) {
 		return err == nil, err
 	}
 	return mtimeAlone(value, local)
+}
+
+// adopt tells the hub of a pending path that the directory has what the hub's tree had there: because
+// a pull was killed before the base moved, or the user put it there. That is no edit, so where
+// the head has moved on it says nothing; it settles a conflict and moves the base.
+func (p *pusher) adopt(f *found, err error) error {
+	if err != nil || f.remote == nil || p.send == nil {
+		return err
+	}
+	remote, err := decode(f.remote)
+	if err != nil {
+		return err
+	}
+	p.edits++
+	if err := p.spool.Add(replica.Record{Path: f.path, Base: f.base, Remote: f.remote}); err != nil {
+		return err
+	}
+	return p.send.edit(api.Edit{Path: f.path, Base: cas.Sum(f.remote), New: remote})
 }

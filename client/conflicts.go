@@ -106,6 +106,9 @@ func (r *run) listConflicts(ctx context.Context, of api.ReplicaID, all bool) ([]
 		if err != nil {
 			return nil, fmt.Errorf("conflicts of the volume %q: %w", r.binding.Volume, err)
 		}
+		if c.Ours == nil {
+			return nil, fmt.Errorf("conflict %s at %q: the hub's record lacks the replica's version", c.ID.Short(), c.Path)
+		}
 		list = append(list, c)
 	}
 	return list, nil

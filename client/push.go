@@ -154,8 +154,8 @@ func (p *pusher) visit(f *found) error {
 		return nil
 	}
 	if !equalValues(f.remote, f.base) { // pending
-		if applied, err := sameVersion(f.remote, f.local); applied || err != nil { // by a pull that was killed
-			return err
+		if same, err := sameVersion(f.remote, f.local); same || err != nil {
+			return p.adopt(f, err)
 		}
 	}
 	edit := api.Edit{Path: f.path, New: f.local}

@@ -174,12 +174,23 @@ func (r *run) ruleFile(c *api.Conflict, name string) ([]ruling, error) {
 		return nil, &UsageError{fmt.Sprintf("%s is not a file", name)}
 	}
 	m := &manifest.Manifest{
-		Kind: manifest.File, Mode: uint16(info.Mode().Perm()),
+		Kind: manifest.File, Mode: fileMode(c, info),
 		Mtime: manifest.Time{Sec: info.ModTime().Unix(), Nsec: uint32(info.ModTime().Nanosecond())},
 	}
 	decision := reconcile.Decision{Take: reconcile.TakeFile, Result: m}
 	content := func() (io.ReadCloser, error) { return os.Open(name) }
 	return []ruling{{Conflict: *c, Decision: decision, content: content}}, nil
+}
+
+// fileMode returns the mode of the versions in conflict where they are files: that of a file that was made
+// to settle it means nothing.
+func fileMode(c *api.Conflict, info fs.FileInfo) uint16 {
+	for _, m := range []*manifest.Manifest{c.Theirs, c.Ours} {
+		if m != nil && m.Kind == manifest.File {
+			return m.Mode
+		}
+	}
+	return uint16(info.Mode().Perm())
 }
 
 // Enclosing returns the root of the replica that dir lies in, and where in it, with slashes; ok is

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxRulings = 4096 // conflicts that one commit settles
+	maxRulings = 1024 // conflicts that one commit settles: the hub settles so many at once
 	textProbe  = 8000 // bytes at the start of a file in which a NUL says that it is no text
 )
 

@@ -52,7 +52,10 @@ func (a *app) resolve() *cobra.Command {
 	waitFlag(fs, &flags.wait)
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
-		res := client.Resolution{Names: args}
+		res := client.Resolution{}
+		for _, name := range args {
+			res.Names = append(res.Names, filepath.ToSlash(name))
+		}
 		if err := setTake(&res, take); err != nil {
 			return 0, err
 		}
