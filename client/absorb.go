@@ -39,27 +39,14 @@ func (r *run) decided(ctx context.Context) (*replica.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	base.Close()
+	defer base.Close()
 	if base.Pending == 0 {
 		return nil, nil
 	}
 	settled, err := r.settled(ctx)
-	if err != nil {
+	if err != nil || len(settled) == 0 {
 		return nil, err
 	}
-	return r.decidedBy(settled)
-}
-
-// decidedBy is decided by some settled conflicts of this replica, by their IDs.
-func (r *run) decidedBy(settled map[cas.ID]api.Conflict) (*replica.Writer, error) {
-	if len(settled) == 0 {
-		return nil, nil
-	}
-	base, err := replica.OpenBase(r.cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer base.Close()
 	spool, err := replica.NewSpool(r.cfg.Dir)
 	if err != nil {
 		return nil, err

@@ -83,23 +83,61 @@ func (r *run) settleSome(ctx context.Context, list []ruling) ([]ruling, error) {
 // takeIn makes the versions of this replica that were settled its base: see absorb. Where the base is another
 // by now than the conflict's, because the replica has given way meanwhile, it stays.
 func (r *run) takeIn(ctx context.Context, settled []ruling, head api.Head) error {
-	own := map[cas.ID]api.Conflict{}
-	for _, s := range settled {
-		if s.Replica == r.id.Replica {
-			own[s.ID] = s.Conflict
-		}
-	}
-	spool, err := r.decidedBy(own)
-	if spool == nil || err != nil {
+	spool, err := replica.NewSpool(r.cfg.Dir)
+	if err != nil {
 		return err
 	}
 	defer spool.Abort()
+	if err := r.fillTaken(spool, settled); err != nil || spool.Records == 0 {
+		return err
+	}
+	if err := spool.Seal(); err != nil {
+		return err
+	}
 	edits, err := spool.Reread()
 	if err != nil {
 		return err
 	}
 	defer edits.Close()
 	return r.fetch(ctx, head, edits, nil)
+}
+
+// fillTaken adds the versions that takeIn makes the base, as Remote. The conflicts are in path order.
+func (r *run) fillTaken(spool *replica.Writer, settled []ruling) error {
+	records := map[string]replica.Record{}
+	for _, s := range settled {
+		if s.Replica == r.id.Replica {
+			records[s.Path] = replica.Record{Path: s.Path}
+		}
+	}
+	err := r.eachRecord(func(rec replica.Record) error {
+		if _, ok := records[rec.Path]; ok {
+			records[rec.Path] = replica.Record{Path: rec.Path, Base: bytes.Clone(rec.Base)}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	index := r.index.Cursor()
+	for _, s := range settled {
+		rec := records[s.Path]
+		var base cas.ID
+		if rec.Base != nil {
+			base = cas.Sum(rec.Base)
+		}
+		if s.ID != api.ConflictID(r.binding.VolumeID, r.id.Replica, s.Path, base) || r.unedited(rec, index) {
+			continue
+		}
+		ours, err := s.Ours.Encode()
+		if err != nil {
+			return err
+		}
+		if err := spool.Add(replica.Record{Path: s.Path, Remote: ours}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // draft is a commit that settles conflicts, in the making.
