@@ -111,18 +111,13 @@ func openLogs(path string, clean bool, fsync func(*os.File) error) (*logSet, err
 	return l, nil
 }
 
-// wrote counts bytes written. From time to time it looks for new logs and has the
-// system begin to write: else nearly all would be left to the barrier, with the
-// processors idle. When that fails, sync finds the logs, or the reason why not.
+// wrote counts bytes written, and from time to time looks for new logs. When
+// that fails, sync finds them, or the reason why not.
 func (l *logSet) wrote(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.unseen += bytes; l.unseen < watchEvery {
-		return
-	}
-	_ = l.discover()
-	if f := l.open[logName{".vlog", l.newest[".vlog"]}]; f != nil {
-		beginWriteBack(f)
+	if l.unseen += bytes; l.unseen >= watchEvery {
+		_ = l.discover()
 	}
 }
 

@@ -18,8 +18,3 @@ func dropCached(path string) error {
 	}
 	return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
 }
-
-// beginWriteBack has the kernel write the file's dirty pages, without waiting for it.
-func beginWriteBack(f *os.File) {
-	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // a hint: the barrier's fsync tells of errors
-}
