@@ -28,7 +28,7 @@ func TestHistories(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the users of these histories have a POSIX system")
 	}
-	first, count := rand.Uint64()>>1, number(t, "DFS_HISTORIES", 40)
+	first, count := rand.Uint64()>>1, number(t, "DFS_HISTORIES", 20)
 	if testing.Short() && os.Getenv("DFS_HISTORIES") == "" {
 		count = 10
 	}
