@@ -60,9 +60,9 @@ func sameVersion(value []byte, local *manifest.Manifest) (bool, error) {
 // adopt tells the hub of a pending path that the directory has what the hub's tree had there: because
 // a pull was killed before the base moved, or the user put it there. That is no edit, so where
 // the head has moved on it says nothing; it settles a conflict and moves the base.
-func (p *pusher) adopt(f *found, err error) error {
-	if err != nil || f.remote == nil || p.send == nil {
-		return err
+func (p *pusher) adopt(f *found) error {
+	if f.remote == nil || p.send == nil {
+		return nil
 	}
 	remote, err := decode(f.remote)
 	if err != nil {

@@ -282,6 +282,11 @@ func (m *model) converge() {
 			break
 		}
 	}
+	m.equal()
+}
+
+// equal checks that all replicas hold the same, and that none knows of a change.
+func (m *model) equal() {
 	want := content(m.t, m.dirs[0])
 	for _, dir := range m.dirs[1:] {
 		got := content(m.t, dir)

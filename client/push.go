@@ -154,8 +154,12 @@ func (p *pusher) visit(f *found) error {
 		return nil
 	}
 	if !equalValues(f.remote, f.base) { // pending
-		if same, err := sameVersion(f.remote, f.local); same || err != nil {
-			return p.adopt(f, err)
+		same, err := sameVersion(f.remote, f.local)
+		if err != nil {
+			return err
+		}
+		if same {
+			return p.adopt(f)
 		}
 	}
 	edit := api.Edit{Path: f.path, New: f.local}

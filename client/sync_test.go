@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -149,24 +147,7 @@ func (m *model) settleDown() {
 	if !quiet {
 		m.t.Error("no rest after 6 rounds")
 	}
-	want := content(m.t, m.dirs[0])
-	for _, dir := range m.dirs[1:] {
-		got := content(m.t, dir)
-		for _, path := range slices.Sorted(maps.Keys(mergeKeys(want, got))) {
-			if got[path] != want[path] {
-				m.t.Errorf("%s: replica 0 has %q, %s has %q", path, want[path], filepath.Base(dir), got[path])
-			}
-		}
-	}
-	for _, dir := range m.dirs {
-		st, err := client.Inspect(m.t.Context(), config(m.hub, dir), false, func(c client.Change) error {
-			m.t.Errorf("status after convergence: %+v", c)
-			return nil
-		})
-		if err != nil || st.Seen != st.Head {
-			m.t.Errorf("status: %+v, %v", st, err)
-		}
-	}
+	m.equal()
 }
 
 func succeed(t *testing.T, do func(context.Context, client.Config) (*client.Result, error), cfg client.Config) {
