@@ -64,7 +64,7 @@ func benchTree(b *testing.B, size int) string {
 }
 
 // benchRun is a run on dir as far as it needs no hub.
-func benchRun(b *testing.B, dir string) *run {
+func benchRun(b testing.TB, dir string) *run {
 	b.Helper()
 	r := newRun(Config{Dir: dir, Jobs: 2}, "push")
 	b.Cleanup(r.close)
@@ -80,7 +80,7 @@ func benchRun(b *testing.B, dir string) *run {
 }
 
 // openBenchIndex gives r the index in dir in place of the one that it has.
-func openBenchIndex(b *testing.B, r *run, dir string) {
+func openBenchIndex(b testing.TB, r *run, dir string) {
 	b.Helper()
 	if r.index != nil {
 		if err := r.index.Close(); err != nil {
@@ -94,7 +94,7 @@ func openBenchIndex(b *testing.B, r *run, dir string) {
 }
 
 // benchSurvey walks dir as a push does and returns how many paths differ from the base.
-func benchSurvey(b *testing.B, r *run, visit func(*found) error) {
+func benchSurvey(b testing.TB, r *run, visit func(*found) error) {
 	b.Helper()
 	base, err := replica.OpenBase(r.cfg.Dir)
 	if err != nil {
@@ -108,7 +108,7 @@ func benchSurvey(b *testing.B, r *run, visit func(*found) error) {
 }
 
 // writeBenchBase makes what the directory has the replica's base.
-func writeBenchBase(b *testing.B, r *run) {
+func writeBenchBase(b testing.TB, r *run) {
 	b.Helper()
 	w, err := replica.NewWriter(r.cfg.Dir)
 	if err != nil {
@@ -166,6 +166,33 @@ func BenchmarkSurveyUnchanged(b *testing.B) {
 		}
 	}
 	m.report(b, benchFiles, "file")
+}
+
+// TestUnchangedFileAllocatesNothing: what a survey of an unchanged tree allocates does not grow
+// with its files, but for what it takes for each some hundred of them together.
+func TestUnchangedFileAllocatesNothing(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("the system is asked through a library that copies each name")
+	}
+	const files = 4000
+	dir := t.TempDir()
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("file number ", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := benchRun(t, dir)
+	writeBenchBase(t, r)
+	if err := r.index.Save(); err != nil {
+		t.Fatal(err)
+	}
+	openBenchIndex(t, r, r.root.StateDir())
+	n := testing.AllocsPerRun(5, func() {
+		benchSurvey(t, r, func(f *found) error { return fmt.Errorf("%s differs", f.path) })
+	})
+	if n > files/4 {
+		t.Errorf("%v allocations for %d files", n, files)
+	}
 }
 
 // benchSpool writes records of small files, every n-th, from Base to Remote.

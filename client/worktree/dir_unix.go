@@ -119,7 +119,7 @@ func entryOf(st *unix.Stat_t) Entry {
 func (d dir) stat(name string) (Entry, error) {
 	var st unix.Stat_t
 	for {
-		err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		err := fstatat(d.fd, name, &st)
 		if err == unix.EINTR {
 			continue
 		}
