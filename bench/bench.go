@@ -139,7 +139,7 @@ func (r *run) describe() error {
 		Limits: map[string]float64{
 			report.LimitCores: float64(m.Cores), report.LimitRead: limits.Read, report.LimitSHA256: limits.SHA256, report.LimitRabin: limits.Rabin,
 			report.LimitWriteSync: limits.WriteSync, report.LimitLoopback: limits.Loopback,
-			report.LimitOpen: limits.Open, report.LimitStat: limits.Stat, report.LimitCreate: limits.Create,
+			report.LimitOpen: limits.Open, report.LimitStat: limits.Stat, report.LimitCreate: limits.Create, report.LimitFsync: limits.Fsync,
 		},
 	}
 	r.set.Headers = append(r.set.Headers, h)

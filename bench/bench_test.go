@@ -99,14 +99,14 @@ func TestRunAlone(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"0.01 merkle diff of 100 entries", "0.01 merkle diff of 10000 entries", "0.02 merkle diff of 20000 entries"} {
+	for _, want := range []string{"0.01 merkle diff, 100 entries", "0.01 merkle diff, 10000 entries", "0.02 merkle diff, 20000 entries"} {
 		if !slices.Contains(operations, want) {
 			t.Errorf("no figure of %q in %q", want, operations)
 		}
 	}
 	for _, name := range []string{
 		"streams-x0.01-upload-64-streams-0-hub.cpu", "streams-x0.02-upload-1-stream-0-client.mem",
-		"tree-diff-x0.02-status-after-1-changed-0-client.cpu", "tree-diff-x0.02-merkle-diff-of-200-entries-0-client.cpu",
+		"tree-diff-x0.02-status-after-1-changed-0-client.cpu", "tree-diff-x0.02-merkle-diff-200-entries-0-client.cpu",
 	} {
 		if info, err := os.Stat(filepath.Join(profiles, name)); err != nil || info.Size() == 0 {
 			t.Errorf("profile %s: %v, %v", name, info, err)

@@ -35,7 +35,7 @@ func (r *run) commit() error {
 			if err := os.WriteFile(files[0], fmt.Appendf(nil, "edit %d\n", blank.Run), 0o644); err != nil {
 				return err
 			}
-			if err := r.timed(d, "push after 1 file changed", blank, pushing); err != nil {
+			if err := r.timed(d, report.OpOneChanged, blank, pushing); err != nil {
 				return err
 			}
 		}
@@ -61,7 +61,7 @@ func (r *run) latency(d *dfsTool, blank report.Record) error {
 	defer c.conn.Close()
 	blank.Files, blank.Bytes = 1, editSize
 	rec := blank
-	rec.Operation, rec.Note = "commit, median", fmt.Sprintf("of %d in a row; processor, wire and store are the mean", commits)
+	rec.Operation, rec.Note = report.OpCommit+", median", fmt.Sprintf("of %d in a row; processor, wire and store are the mean", commits)
 	var walls []float64
 	before := c.conn.Traffic()
 	err = d.asClient(&rec, func() (err error) {
@@ -84,7 +84,7 @@ func (r *run) latency(d *dfsTool, blank report.Record) error {
 	if err := r.add(rec); err != nil {
 		return err
 	}
-	blank.Operation, blank.Wall = "commit, 99th percentile", walls[commits*99/100-1]
+	blank.Operation, blank.Wall = report.OpCommit+", 99th percentile", walls[commits*99/100-1]
 	blank.HubPeakAnon, blank.HubPeakRSS = rec.HubPeakAnon, rec.HubPeakRSS
 	return r.add(blank)
 }

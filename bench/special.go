@@ -71,7 +71,7 @@ func (r *run) killedPush() error {
 		}
 		cmd.Process.Kill()
 		<-ended
-		return r.timed(d, "push resumed after a kill", blank, pushing)
+		return r.timed(d, report.OpResumed, blank, pushing)
 	})
 }
 

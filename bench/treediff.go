@@ -34,7 +34,7 @@ func (r *run) treeDiff() error {
 		}
 		blank.Workload = "tree-diff"
 		for blank.Run = range r.Rounds {
-			if err := r.timed(d, "status after 1 % changed", blank, contestant.status); err != nil {
+			if err := r.timed(d, report.OpChangedStatus, blank, contestant.status); err != nil {
 				return err
 			}
 		}
@@ -55,9 +55,12 @@ func (r *run) treeDiff() error {
 
 // merkleDiff measures a diff of two trees of n entries, in this process and from memory.
 func (r *run) merkleDiff(n, round int) error {
-	rec := report.Record{Workload: "tree-diff", Operation: fmt.Sprintf("merkle diff of %d entries", n), Tool: "dfs", Files: int64(n), Run: round}
+	rec := report.Record{Workload: "tree-diff", Operation: fmt.Sprintf("%s, %d entries", report.OpMerkleDiff, n), Tool: "dfs", Files: int64(n), Run: round}
 	p, err := newPair(r.ctx, n, r.Seed)
 	if err != nil {
+		return err
+	}
+	if rec.Bytes, err = p.reads(r.ctx); err != nil {
 		return err
 	}
 	allocated, err := p.allocates(r.ctx)
@@ -144,6 +147,26 @@ func (p *pair) diff(ctx context.Context) error {
 		return fmt.Errorf("%d changes found of %d", found, p.changes)
 	}
 	return nil
+}
+
+// reads returns the bytes of the nodes that a diff reads.
+func (p *pair) reads(ctx context.Context) (total int64, err error) {
+	counted := *p
+	counted.source = counting{p.source, &total}
+	return total, counted.diff(ctx)
+}
+
+// counting is a source that adds up the bytes of the nodes that it gives.
+type counting struct {
+	merkle.Source
+	total *int64
+}
+
+func (c counting) Nodes(ctx context.Context, ids []cas.ID, fn func(cas.Blob) error) error {
+	return c.Source.Nodes(ctx, ids, func(b cas.Blob) error {
+		*c.total += int64(b.Size())
+		return fn(b)
+	})
 }
 
 // allocates returns the bytes that a diff allocates, freed meanwhile or not.

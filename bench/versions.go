@@ -56,7 +56,7 @@ func (r *run) editBig(all []contestant, blank report.Record) error {
 	for _, edit := range []struct {
 		name string
 		do   func(context.Context, string, uint64) error
-	}{{"push after 1 byte overwritten", workload.Overwrite}, {"push after 1 byte inserted", workload.Insert}, {"push after 1 MiB appended", workload.Append}} {
+	}{{report.OpOverwritten, workload.Overwrite}, {report.OpInserted, workload.Insert}, {report.OpAppended, workload.Append}} {
 		err := r.change(func(dir string) error {
 			file, err := onlyFile(dir)
 			if err != nil {
@@ -103,7 +103,7 @@ func (r *run) oneOfMany() error {
 				if err != nil {
 					return err
 				}
-				if err := r.each(turn(all, blank.Run), "push after 1 file changed", blank, pushing); err != nil {
+				if err := r.each(turn(all, blank.Run), report.OpOneChanged, blank, pushing); err != nil {
 					return err
 				}
 			}
@@ -128,10 +128,10 @@ func (r *run) versionsSpace() error {
 
 // pushVersions is a round of versionsSpace.
 func (r *run) pushVersions(all []contestant, blank report.Record, round int) error {
-	name, order := "push of the first state", turn(all, round)
+	name, order := report.OpFirstState, turn(all, round)
 	for n := range workload.Versions {
 		if n > 0 {
-			name, order = "push of the next state", turn(all, round+n-1)
+			name, order = report.OpNextState, turn(all, round+n-1)
 			err := r.change(func(dir string) error {
 				_, err := workload.NextVersion(r.ctx, dir, r.Seed, n+1)
 				return err

@@ -17,8 +17,8 @@ import (
 	"dfs/cas/chunker"
 )
 
-// Limits is what a machine allows: in bytes a second, and in files a second of files
-// of SmallBytes that are in the page cache.
+// Limits is what a machine allows: in bytes a second, in files a second of files
+// of SmallBytes that are in the page cache, and in syncs a second.
 type Limits struct {
 	Read      float64 // a file that is in the page cache, in pieces of 1 MiB
 	SHA256    float64 // cas.Sum of pieces of 64 KiB, on one core
@@ -29,6 +29,8 @@ type Limits struct {
 	Open   float64 // open, read to the end and close; a core's part when all work
 	Stat   float64 // list a directory and stat each entry; a core's part when all work
 	Create float64 // create, write, sync the file system every some thousand, rename; all cores together
+
+	Fsync float64 // syncs a second: 4 KiB at the end of a file, and its fsync, one after the other
 }
 
 // piece is how much is read, written and sent at once.
@@ -60,16 +62,16 @@ func measure(ctx context.Context, dir string, size int64, files int) (Limits, er
 		return Limits{}, err
 	}
 	l, err := throughput(ctx, large, size)
-	if err = errors.Join(err, os.RemoveAll(large)); err == nil {
+	if err == nil {
 		err = l.small(ctx, tmp, files)
 	}
-	if err != nil {
+	if err = errors.Join(err, os.RemoveAll(large)); err != nil { // only now: a sync waits for what is given back to the disk
 		return Limits{}, err
 	}
 	return l, nil
 }
 
-// throughput measures the limits in bytes a second.
+// throughput measures the limits in bytes a second, and in syncs a second.
 func throughput(ctx context.Context, tmp string, size int64) (l Limits, err error) {
 	data := make([]byte, min(size, 16<<20))
 	rand.NewChaCha8([32]byte{1}).Read(data)
@@ -88,6 +90,7 @@ func throughput(ctx context.Context, tmp string, size int64) (l Limits, err erro
 			return writeSync(ctx, filepath.Join(tmp, fmt.Sprint(files)), data, size)
 		}},
 		{&l.Loopback, func(ctx context.Context) (int64, error) { return loopback(ctx, data, size) }},
+		{&l.Fsync, func(ctx context.Context) (int64, error) { return fsyncs(ctx, filepath.Join(tmp, "synced"), data[:4<<10]) }},
 	} {
 		if *p.result, err = median(ctx, p.run); err != nil {
 			return Limits{}, err
@@ -197,6 +200,24 @@ func writeSync(ctx context.Context, path string, data []byte, size int64) (int64
 	}
 	if err := f.Sync(); err != nil {
 		return n, err
+	}
+	return n, f.Close()
+}
+
+// fsyncs adds data to the end of a file and syncs it, again and again, and returns how often.
+func fsyncs(ctx context.Context, path string, data []byte) (n int64, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for start := time.Now(); n == 0 || time.Since(start) < time.Second/10; n++ {
+		if _, err := f.Write(data); err != nil {
+			return n, err
+		}
+		if err := errors.Join(f.Sync(), ctx.Err()); err != nil {
+			return n, err
+		}
 	}
 	return n, f.Close()
 }

@@ -55,6 +55,10 @@ func TestMeasure(t *testing.T) {
 		}
 		t.Logf("%-14s %7.0f files/s", name, rate)
 	}
+	if !(l.Fsync > 0) {
+		t.Errorf("fsync: %g a second", l.Fsync)
+	}
+	t.Logf("%-14s %7.0f syncs/s", "fsync", l.Fsync)
 	left := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

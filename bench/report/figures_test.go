@@ -7,7 +7,7 @@ import (
 
 func TestLimit(t *testing.T) {
 	all := map[string]float64{LimitCores: 2, LimitRead: 1000, LimitRabin: 100, LimitSHA256: 200, LimitLoopback: 500,
-		LimitWriteSync: 400, LimitOpen: 10, LimitStat: 50, LimitCreate: 5}
+		LimitWriteSync: 400, LimitOpen: 10, LimitStat: 50, LimitCreate: 5, LimitFsync: 4}
 	for _, c := range []struct {
 		op           string
 		bytes, files int64
@@ -25,27 +25,55 @@ func TestLimit(t *testing.T) {
 		{OpUpload + ", 8 streams", 1000, 0, map[string]float64{LimitWriteSync: 500}, 2, "bytes/write_sync"},
 		{OpStatus, 1000, 100, all, 1, "(files/stat)/cores"},
 		{OpUnchanged, 1 << 40, 100, all, 1, "(files/stat)/cores"},
-		{OpPushChurn, 1 << 40, 1000, all, (20 + 0.6) / 2, "(files/stat + 0.006·files/open)/cores"},
+		{OpPushChurn, 1 << 40, 1000, all, (20+0.6)/2 + 0.25, "(files/stat + 0.006·files/open)/cores + 1/fsync"},
+		{OpCommit + ", median", 1000, 10, all, 0.25, "1/fsync"},
+		{OpOneChanged, 1000, 100, all, 1.25, "(files/stat)/cores + 1/fsync"},
+		{OpInserted, 1000, 1, all, (1+5)/2. + 0.25, "(bytes/read + bytes/sha256)/cores + 1/fsync"},
+		{OpResumed, 1000, 10, all, (1 + 1 + 10 + 2) / 4., "max((0.5·files/open + 0.5·bytes/read + 0.5·(bytes − 48 KiB·files)/rabin + bytes/sha256 + 0.5·bytes/loopback)/cores, 0.5·bytes/write_sync)"},
+		{OpMerkleDiff + ", 10 entries", 1000, 10, all, 0.5, "(bytes/read)/cores"},
 		{OpPullChurn, 1 << 40, 1000, all, 1.2, "0.006·files/create"},
 		{OpPush, 1000, 10, nil, 0, ""},
 		{"dance", 1000, 10, all, 0, ""},
 	} {
-		seconds, formula := Limit(c.op, c.bytes, c.files, c.limits)
+		seconds, formula := Limit(Work{Operation: c.op, Bytes: c.bytes, Files: c.files, Link: "loopback"}, c.limits)
 		if math.Abs(seconds-c.seconds) > 1e-9 || formula != c.formula {
 			t.Errorf("Limit(%s, %d, %d) = %v, %q, want %v, %q", c.op, c.bytes, c.files, seconds, formula, c.seconds, c.formula)
 		}
 	}
 }
 
-func TestLimitOnlyOnLoopback(t *testing.T) {
+// TestLimitOverLink: round trips and what went one way, or what the machine takes where that is more.
+func TestLimitOverLink(t *testing.T) {
+	for _, c := range []struct {
+		op, link string
+		limits   map[string]float64
+		seconds  float64
+		formula  string
+	}{
+		{OpPush, "100ms-8mbit", nil, 0.3 + 2, "3·RTT + wire/rate"},
+		{OpPull, "100ms-0mbit", nil, 0.4, "4·RTT"},
+		{OpPull, "100ms", nil, 0.4, "4·RTT"},
+		{OpStatus, "0s-8mbit", nil, 2, "2·RTT + wire/rate"},
+		{OpStatus, "100ms-8mbit", map[string]float64{LimitStat: 1}, 1000, "max((files/stat)/cores, 2·RTT + wire/rate)"},
+		{OpPush, "loopback", nil, 0, ""},
+		{"dance", "100ms-8mbit", nil, 0, ""},
+	} {
+		seconds, formula := Limit(Work{Operation: c.op, Files: 1000, Link: c.link, Wire: 2e6}, c.limits)
+		if math.Abs(seconds-c.seconds) > 1e-9 || formula != c.formula {
+			t.Errorf("%s over %s: %v, %q, want %v, %q", c.op, c.link, seconds, formula, c.seconds, c.formula)
+		}
+	}
+}
+
+func TestPartOfLimit(t *testing.T) {
 	s := set("dfs", 1)
 	s.Headers = []Header{{Limits: map[string]float64{LimitSHA256: 100 * mib}}}
 	if r := summarise(s)[0]; math.Abs(r.ofLimit-0.2) > 1e-9 {
 		t.Errorf("%v of the limit, want 0.2", r.ofLimit)
 	}
-	s.Records[0].Link = "20ms-100mbit"
-	if r := summarise(s)[0]; r.ofLimit != 0 {
-		t.Errorf("%v of the limit over a slow link", r.ofLimit)
+	s.Records[0].Link, s.Records[0].WireSent, s.Records[0].WireReceived = "100ms-8mbit", 3e5, 1e5
+	if r := summarise(s)[0]; math.Abs(r.ofLimit-0.6) > 1e-9 {
+		t.Errorf("%v of the limit over a slow link, want 0.6", r.ofLimit)
 	}
 }
 

@@ -164,7 +164,11 @@ func (r row) mibPerSecond() string {
 
 // looks reports whether an operation looks at its files and moves few or none.
 func looks(op string) bool {
-	return op == OpUnchanged || op == OpStatus || op == OpPushChurn || op == OpPullChurn
+	switch op {
+	case OpUnchanged, OpStatus, OpChangedStatus, OpPushChurn, OpPullChurn, OpOneChanged, OpNextState:
+		return true
+	}
+	return false
 }
 
 // between writes the least and the greatest wall time, or that there was one run.

@@ -13,7 +13,7 @@ type named struct{ Name, Value string }
 
 // limitLines describes a machine's limits, those of bytes first.
 func limitLines(limits map[string]float64) []named {
-	order := []string{LimitCores, LimitRead, LimitRabin, LimitSHA256, LimitLoopback, LimitWriteSync, LimitOpen, LimitStat, LimitCreate}
+	order := []string{LimitCores, LimitRead, LimitRabin, LimitSHA256, LimitLoopback, LimitWriteSync, LimitOpen, LimitStat, LimitCreate, LimitFsync}
 	for _, other := range slices.Sorted(maps.Keys(limits)) {
 		if !slices.Contains(order, other) {
 			order = append(order, other)
@@ -31,6 +31,8 @@ func limitLines(limits map[string]float64) []named {
 			text = number(v/mib) + " MiB/s"
 		case LimitOpen, LimitStat, LimitCreate:
 			text = number(v) + " files/s"
+		case LimitFsync:
+			text = number(v) + " syncs/s"
 		}
 		lines = append(lines, named{name, text})
 	}

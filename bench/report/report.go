@@ -39,6 +39,17 @@ const (
 	OpPull      = "pull"       // into an empty directory
 	OpPullChurn = "pull-churn" // into a former state
 	OpUpload    = "upload"     // blobs in parallel streams
+	OpCommit    = "commit"     // of one small file, as a call of the hub
+
+	OpFirstState    = "push of the first state" // of a source tree
+	OpNextState     = "push of the next state"
+	OpOneChanged    = "push after 1 file changed"
+	OpOverwritten   = "push after 1 byte overwritten" // in one large file, as the next two
+	OpInserted      = "push after 1 byte inserted"
+	OpAppended      = "push after 1 MiB appended"
+	OpResumed       = "push resumed after a kill" // when half was sent
+	OpChangedStatus = "status after 1 % changed"
+	OpMerkleDiff    = "merkle diff" // of two trees in memory
 )
 
 // The types of lines.

@@ -61,6 +61,7 @@ type row struct {
 	anon, hubAnon    int64
 	rss, hubRSS      int64
 	wire, requests   int64
+	oneWay           int64 // of wire, the direction of more
 	roundTrips       int64
 	store            int64
 	ratio            float64 // to the baseline of the group; 0: none
@@ -142,10 +143,7 @@ func rowOf(k key, runs []Record, limits map[string]float64) row {
 		return r
 	}
 	r.measure(good)
-	r.limit, r.limitFormula = Limit(k.operation, r.bytes, r.files, limits)
-	if k.link != "" && k.link != "loopback" && k.link != "local" {
-		r.limit, r.limitFormula = 0, ""
-	}
+	r.limit, r.limitFormula = Limit(Work{k.operation, r.bytes, r.files, k.link, r.oneWay}, limits)
 	if r.wall > 0 {
 		r.ofLimit = r.limit / r.wall
 	}
@@ -172,6 +170,7 @@ func (r *row) measure(good []Record) {
 	r.rss = peak(func(x Record) int64 { return x.PeakRSS })
 	r.hubRSS = peak(func(x Record) int64 { return x.HubPeakRSS })
 	r.wire = count(func(x Record) int64 { return x.WireSent + x.WireReceived })
+	r.oneWay = count(func(x Record) int64 { return max(x.WireSent, x.WireReceived) })
 	r.requests = count(func(x Record) int64 { return x.Requests })
 	r.roundTrips = count(func(x Record) int64 { return x.RoundTrips })
 	r.store = count(func(x Record) int64 { return x.StoreBytes })
