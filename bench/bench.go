@@ -11,7 +11,9 @@
 // freed. What a tool does not make durable itself is synced within its time. A figure
 // is the median of the rounds.
 //
-// Everything runs over a hub on loopback HTTP, a process of its own.
+// Everything runs over a hub on loopback HTTP, a process of its own. Round trips there, and the
+// bytes of tools that do not tell them, are counted in a round before the timed ones, through
+// a relay, since a relay costs time; over a link, which is one, they are counted in each round.
 package bench
 
 import (
@@ -43,6 +45,7 @@ type Options struct {
 	Scales    []float64 // of the workloads, each measured at all of them in turn; none is 1 alone
 	Seed      uint64
 	Link      link.Link // between clients and their servers; peers without a daemon are not measured over it
+	Turns     bool      // count round trips on loopback too, in a round before the timed ones
 	Cold      bool      // drop the caches before each timed command
 	Touch     int64     // bytes of memory to be touched before each timed command
 	Memory    int64     // bytes that dfs and its hub together get, page cache included; 0: no bound
@@ -60,12 +63,15 @@ type run struct {
 	Scale float64 // of the workload at work: one of Scales
 
 	group *memoryGroup // of dfs and its hub; nil: none
+
+	counting bool                         // nothing is timed
+	crossed  map[crossing][]report.Record // what was counted of the work under way, before it is timed
 }
 
 // Run measures, and returns what was measured also when it ends with an error.
 func Run(ctx context.Context, o Options) (report.Set, error) {
 	r := &run{Options: o, ctx: ctx}
-	work, err := r.work()
+	works, err := r.works()
 	if err != nil {
 		return r.set, err
 	}
@@ -90,9 +96,13 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	if err := r.describe(); err != nil {
 		return r.set, err
 	}
-	for i, do := range work {
+	for i, w := range works {
 		for _, r.Scale = range r.Scales {
-			if err := do(r); err != nil {
+			err := r.countTurns(w)
+			if err == nil {
+				err = w.measure(r)
+			}
+			if err != nil {
 				return r.set, fmt.Errorf("workload %s, scale %g: %w", o.Workloads[i], r.Scale, err)
 			}
 		}
@@ -100,17 +110,18 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	return r.set, nil
 }
 
-// work returns what measures each workload.
-func (r *run) work() (list []func(*run) error, err error) {
+// works returns what measures each workload.
+func (r *run) works() (list []work, err error) {
 	for _, name := range r.Workloads {
-		do := specials()[name]
-		if w, ok := workload.Named(name); do == nil && ok {
-			do = func(r *run) error { return r.transfers(w) }
-		}
-		if do == nil {
+		one, special := specials()[name]
+		w, ok := workload.Named(name)
+		if !special && !ok {
 			return nil, fmt.Errorf("workload %q is not known; there are %s", name, strings.Join(Names(), ", "))
 		}
-		list = append(list, do)
+		if !special {
+			one = work{measure: func(r *run) error { return r.transfers(w) }}
+		}
+		list = append(list, one)
 	}
 	return list, nil
 }
@@ -161,6 +172,11 @@ func (r *run) logf(format string, args ...any) {
 
 // add keeps a record.
 func (r *run) add(rec report.Record) error {
+	if r.counting {
+		r.keepCrossed(rec)
+		return nil
+	}
+	r.fillCrossed(&rec)
 	rec.Scale, rec.Link, rec.Cache = r.Scale, r.linkName(), "warm"
 	if r.Cold {
 		rec.Cache = "cold"

@@ -77,7 +77,7 @@ func (r *run) latency(d *dfsTool, blank report.Record) error {
 	rec.Requests = (after.Requests - before.Requests) / commits
 	rec.WireSent, rec.WireReceived = (after.Sent-before.Sent)/commits, (after.Received-before.Received)/commits
 	rec.StoreBytes /= commits
-	rec.RoundTrips /= commits
+	rec.RoundTrips = (rec.RoundTrips + commits/2) / commits
 	for _, total := range []*float64{&rec.User, &rec.Sys, &rec.HubUser, &rec.HubSys} {
 		*total /= commits
 	}

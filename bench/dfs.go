@@ -59,7 +59,7 @@ func (r *run) startHub(data string, under ...string) (*hub, error) {
 		return nil, fmt.Errorf("hub: %q, %v", line, errors.Join(err, h.cmd.Wait()))
 	}
 	h.url = url
-	if r.linked() {
+	if r.relayed() {
 		err = h.connect(r)
 	}
 	return h, err

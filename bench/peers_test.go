@@ -69,6 +69,32 @@ func TestLink(t *testing.T) {
 	}
 }
 
+// TestTurns counts round trips on the loopback: the records are those of the timed round alone, and
+// what has a server has its round trips, and bytes, in them.
+func TestTurns(t *testing.T) {
+	needs(t, "rsync")
+	records := measured(t, bench.Options{
+		Workloads: []string{"4k-1000"}, Peers: []string{"rsync", "rsync-daemon"}, Rounds: 1, Scales: []float64{0.05}, Turns: true,
+	})
+	seen := map[string]int{}
+	for _, rec := range records {
+		seen[rec.Tool]++
+		least, most := int64(2), int64(40)
+		if rec.Tool == "rsync" {
+			least, most = 0, 0
+		}
+		if rec.Failed != "" || rec.RoundTrips < least || rec.RoundTrips > most || rec.Link != "loopback" {
+			t.Errorf("%+v: want %d to %d round trips", rec, least, most)
+		}
+		if rec.Tool != "rsync" && (rec.WireSent == 0 || rec.WireReceived == 0) {
+			t.Errorf("%+v: its bytes are not told", rec)
+		}
+	}
+	if seen["rsync"] != 5 || seen["rsync-daemon"] != 5 || seen["dfs"] != 6 {
+		t.Errorf("records: %v", seen)
+	}
+}
+
 // TestVersions changes what peers have stored, in several rounds: each tool pushes each change,
 // and those for which a comparison says nothing are left out of it.
 func TestVersions(t *testing.T) {

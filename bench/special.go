@@ -12,17 +12,17 @@ import (
 )
 
 // specials are the measurements that are no transfers of a workload, by name.
-func specials() map[string]func(*run) error {
-	return map[string]func(*run) error{
-		"big-edits":      (*run).bigEdits,
-		"one-of-many":    (*run).oneOfMany,
-		"killed-push":    (*run).killedPush,
-		"versions-space": (*run).versionsSpace,
-		"crash-open":     (*run).crashOpen,
-		"syncs":          (*run).syncs,
-		"streams":        (*run).streams,
-		"commit":         (*run).commit,
-		"tree-diff":      (*run).treeDiff,
+func specials() map[string]work {
+	return map[string]work{
+		"big-edits":      {measure: (*run).bigEdits},
+		"one-of-many":    {measure: (*run).oneOfMany},
+		"killed-push":    {measure: (*run).killedPush, silent: true}, // it is counted in each round
+		"versions-space": {measure: (*run).versionsSpace},
+		"crash-open":     {measure: (*run).crashOpen, silent: true},
+		"syncs":          {measure: (*run).syncs, silent: true},
+		"streams":        {measure: (*run).streams},
+		"commit":         {measure: (*run).commit},
+		"tree-diff":      {measure: (*run).treeDiff},
 	}
 }
 

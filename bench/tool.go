@@ -34,7 +34,7 @@ func (r *run) find(p peer.Peer) (version, why string) {
 	switch {
 	case err != nil:
 		return "", "missing: " + err.Error()
-	case r.linked() && p.Daemon == nil:
+	case r.relayed() && p.Daemon == nil:
 		return version, noDaemon
 	}
 	return version, ""
@@ -57,7 +57,7 @@ func (t *peerTool) begin() error {
 	return t.steps(&report.Record{}, t.p.Setup(t.site))
 }
 
-// start runs the tool's server, with the link before it, and returns when it listens.
+// start runs the tool's server, with the link or a relay before it, and returns when it listens.
 func (t *peerTool) start() (err error) {
 	if t.site.Port, err = freePort(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (t *peerTool) start() (err error) {
 		return err
 	}
 	t.daemon = daemon
-	if err := listening(t.r.ctx, t.site.Port); err != nil || !t.r.linked() {
+	if err := listening(t.r.ctx, t.site.Port); err != nil || !t.r.relayed() {
 		return err
 	}
 	return t.connect()

@@ -66,7 +66,7 @@ The dashed line and the ratio refer to rsync with a sync at the end.</p>
 {{end}}</table></div>
 <p class="soft">Figures are medians; memory is the greatest peak, of anonymous memory and of resident memory, which holds mapped files too. “User+sys” is
 processor time in user and system mode. Files and MiB a second are all that the work holds, whether it moved or not; none where only names are looked at.
-Turns are round trips. “Of limit” is the least time that the machine's own limits allow, as a part of the wall time:</p>
+Turns are round trips, each connection's handshake among them; on loopback they are counted in an untimed round, as are bytes that a tool does not tell. “Of limit” is the least time that the machine's own limits allow, as a part of the wall time:</p>
 <dl>{{range .Formulas}}<dt>{{.Name}}</dt><dd><code>{{.Value}}</code></dd>{{end}}</dl>
 {{if .Durability}}<h3>When a result is durable</h3>
 <dl>{{range .Durability}}<dt>{{.Name}}</dt><dd>{{.Value}}</dd>{{end}}</dl>{{end}}

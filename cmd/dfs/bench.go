@@ -38,6 +38,10 @@ restic-rest, borg, kopia, rclone and unison, as far as they are installed. With 
 
 Each tool has a copy of its own: big-edits takes 10 GiB of disk for each, and 20 more.
 
+Round trips on loopback are counted in a round before the timed ones, through a relay before
+hub and daemons; --turns=false saves it. Of limit is the least time that what the machine was
+measured to do allows, as a part of the wall time; the formulas stand below the table.
+
 With --memory dfs and its hub run in one control group of Linux with so much memory, page
 cache included; with --cold what they read of the source counts too. Other tools are not bounded.
 
@@ -66,7 +70,7 @@ type benchFlags struct {
 	seed             uint64
 	rtt              time.Duration
 	rate             int64
-	cold             bool
+	cold, turns      bool
 	touch, memory    int64
 	dir, out         string
 	profiles         string
@@ -81,6 +85,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.Uint64Var(&b.seed, "seed", 1, "generate from `N`")
 	fs.DurationVar(&b.rtt, "rtt", 0, "put a link of that round trip `TIME` before hub and daemons")
 	fs.Int64Var(&b.rate, "rate", 0, "and of so many `MBIT/S`")
+	fs.BoolVar(&b.turns, "turns", true, "count round trips on loopback, in a round before the timed ones")
 	fs.BoolVar(&b.cold, "cold", false, "drop the system's caches before each command (needs root)")
 	fs.Int64Var(&b.touch, "touch", 3<<10, "touch so many `MIB` of memory before each command")
 	fs.Int64Var(&b.memory, "memory", 0, "give dfs and its hub together `MIB` of memory, page cache included")
@@ -121,7 +126,7 @@ func (a *app) measure(ctx context.Context, flags *benchFlags) error {
 	defer os.RemoveAll(parent)
 	o := bench.Options{
 		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
-		Rounds: flags.rounds, Scales: flags.scales, Profiles: flags.profiles, Seed: flags.seed, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
+		Rounds: flags.rounds, Scales: flags.scales, Profiles: flags.profiles, Seed: flags.seed, Turns: flags.turns, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
 		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
 	}
 	if flags.out != "" {
