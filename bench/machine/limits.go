@@ -90,7 +90,9 @@ func throughput(ctx context.Context, tmp string, size int64) (l Limits, err erro
 			return writeSync(ctx, filepath.Join(tmp, fmt.Sprint(files)), data, size)
 		}},
 		{&l.Loopback, func(ctx context.Context) (int64, error) { return loopback(ctx, data, size) }},
-		{&l.Fsync, func(ctx context.Context) (int64, error) { return fsyncs(ctx, filepath.Join(tmp, "synced"), data[:4<<10]) }},
+		{&l.Fsync, func(ctx context.Context) (int64, error) {
+			return fsyncs(ctx, filepath.Join(tmp, "synced"), data[:4<<10])
+		}},
 	} {
 		if *p.result, err = median(ctx, p.run); err != nil {
 			return Limits{}, err
