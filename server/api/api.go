@@ -152,7 +152,7 @@ type StartRequest struct {
 	Volume   cas.VolumeID `json:"volume"`
 	Run      cas.VolumeID `json:"run"`     // random, one per run of the client
 	Client   string       `json:"client"`  // the host's name, for people
-	Command  string       `json:"command"` // push, pull, sync
+	Command  string       `json:"command"` // push, pull, sync, resolve
 	Seen     cas.ID       `json:"seen"`    // the replica's newest known snapshot, zero when none
 	SeenSeq  uint64       `json:"seen_seq"`
 
