@@ -128,9 +128,10 @@ func byPrefix(list []api.Conflict, prefix string) (found []api.Conflict) {
 }
 
 // pick returns the conflicts that the arguments name, in the order of the list: each is a path, a
-// pattern of paths (what path.Match takes), or the beginning of an ID. A path that is matched
-// stands for what is below it too. Paths are looked for below the directory within first. Where
-// several replicas have a conflict at a path that no ID names, it is the replica own's.
+// pattern of paths (what path.Match takes), or the beginning of an ID. What is a path is no
+// pattern, and a path that is matched stands for what is below it too. Paths are looked for below the
+// directory within first. Where several replicas have a conflict at a path that no ID names, it is
+// the replica own's.
 func pick(list []api.Conflict, own api.ReplicaID, within string, args []string) ([]api.Conflict, error) {
 	chosen := map[int]bool{}
 	for _, arg := range args {
@@ -159,14 +160,16 @@ func pick(list []api.Conflict, own api.ReplicaID, within string, args []string) 
 
 // match returns the indexes of the conflicts that arg names. exact says that it names them by an ID.
 func match(list []api.Conflict, within, arg string) (found []int, exact bool) {
-	for _, name := range []string{path.Join(within, arg), path.Clean(arg)} {
-		for i, c := range list {
-			if covers(name, c.Path) {
-				found = append(found, i)
+	for _, covers := range []func(name, p string) bool{includes, matches} {
+		for _, name := range []string{path.Join(within, arg), path.Clean(arg)} {
+			for i, c := range list {
+				if covers(name, c.Path) {
+					found = append(found, i)
+				}
 			}
-		}
-		if len(found) > 0 {
-			return found, false
+			if len(found) > 0 {
+				return found, false
+			}
 		}
 	}
 	for _, c := range byPrefix(list, arg) {
@@ -179,10 +182,13 @@ func match(list []api.Conflict, within, arg string) (found []int, exact bool) {
 	return found, true
 }
 
-// covers reports whether a path, or a directory above it, is name or matches it as a pattern.
-func covers(name, p string) bool {
+// includes reports whether name is a path or a directory above it.
+func includes(name, p string) bool { return name == p || below(p, name) }
+
+// matches reports whether a path, or a directory above it, matches name as a pattern.
+func matches(name, p string) bool {
 	for ; p != "."; p = path.Dir(p) {
-		if ok, err := path.Match(name, p); p == name || ok && err == nil {
+		if ok, err := path.Match(name, p); ok && err == nil {
 			return true
 		}
 	}

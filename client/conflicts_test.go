@@ -15,6 +15,7 @@ func TestPick(t *testing.T) {
 	for i, c := range []api.Conflict{
 		{Path: "docs/a.txt", Replica: one}, {Path: "docs/b.txt", Replica: one}, {Path: "docs/b.txt", Replica: two},
 		{Path: "docs/sub/c.md", Replica: two}, {Path: "x[1]", Replica: two}, {Path: "y", Replica: one}, {Path: "y", Replica: two},
+		{Path: "z/[a].txt", Replica: one}, {Path: "z/a.txt", Replica: one}, {Path: "z/sub/[a].txt/in", Replica: one},
 	} {
 		c.ID = cas.Sum([]byte{byte(i)})
 		list = append(list, c)
@@ -33,7 +34,13 @@ func TestPick(t *testing.T) {
 		{two, "", []string{"docs/"}, "[0 2 3]"},
 		{one, "", []string{"docs/*.txt", "y"}, "[0 1 5]"},
 		{one, "", []string{"x[1]"}, "[4]"},
-		{one, "", []string{"*"}, "[0 1 3 4 5]"},
+		{one, "", []string{"*"}, "[0 1 3 4 5 7 8 9]"},
+		{one, "z", []string{"[a].txt"}, "[7]"},
+		{one, "", []string{"z/[ab].txt"}, "[8]"},
+		{one, "", []string{"z/[a].t[x]t"}, "[8]"},
+		{one, "z/sub", []string{"[a].txt"}, "[9]"},
+		{one, "docs", []string{"."}, "[0 1 3]"},
+		{one, "", []string{"."}, "usage"},
 		{one, "", []string{list[6].ID.Short()}, "[6]"},
 		{one, "", []string{list[5].ID.String(), list[6].ID.Short(), "docs/sub"}, "[3 5 6]"},
 		{api.ReplicaID{3}, "", []string{"y"}, "usage"},

@@ -14,9 +14,9 @@ import (
 const resolveHelp = `Settle conflicts of the volume that the current directory is a replica of.
 
 A conflict is named by its path (a directory stands for all in it), a pattern such as
-'docs/*.txt', or the first 8 or more digits of its ID (dfs conflicts). Where several
-replicas have one at a path it is this replica's, else the ID is needed. --take says
-what the path becomes:
+'docs/*.txt', or the first 8 or more digits of its ID (dfs conflicts). What is a path is
+no pattern. Where several replicas have one at a path it is this replica's, else the ID
+is needed. --take says what the path becomes:
 
   ours     the version of the replica that the conflict is of
   theirs   the hub's
