@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,33 +105,56 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 }
 
 // rule decides conflicts as the user says.
-func (r *run) rule(list []api.Conflict, res Resolution) ([]ruling, error) {
-	if res.Take == "" {
-		if len(list) > 1 {
-			return nil, &UsageError{fmt.Sprintf("a file settles one conflict, and %d are named", len(list))}
-		}
-		return r.ruleFile(&list[0], res.File)
-	}
-	if err := r.fillBases(list); err != nil {
-		return nil, err
-	}
-	for i := range list {
-		if c := &list[i]; res.Take == reconcile.TakeBase && !c.BaseKnown(r.binding.VolumeID) {
-			return nil, fmt.Errorf("%q: the hub does not know the version that both began with; take another", c.Path)
-		}
+func (r *run) rule(list []api.Conflict, res Resolution) (all []ruling, err error) {
+	if res.Take == "" && len(list) > 1 {
+		return nil, &UsageError{fmt.Sprintf("a file settles one conflict, and %d are named", len(list))}
 	}
 	above, err := r.walls(list)
 	if err != nil {
 		return nil, err
 	}
-	var all []ruling
+	if res.Take == "" {
+		all, err = r.ruleFile(&list[0], res.File)
+	} else {
+		all, err = r.ruleVersion(list, res.Take, above)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, cmp.Or(agree(all), fits(all, above))
+}
+
+// ruleVersion has paths become the version that take names.
+func (r *run) ruleVersion(list []api.Conflict, take string, above func(path string) string) (all []ruling, err error) {
+	if err := r.fillBases(list); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if c := &list[i]; take == reconcile.TakeBase && !c.BaseKnown(r.binding.VolumeID) {
+			return nil, fmt.Errorf("%q: the hub does not know the version that both began with; take another", c.Path)
+		}
+	}
 	for _, own := range byReplica(list) {
-		all = append(all, rulings(own, reconcile.Choose(res.Take, own, above))...)
+		all = append(all, rulings(own, reconcile.Choose(take, own, above))...)
 	}
 	if len(all) < len(list) {
 		return nil, errors.New("no name for a copy fits into a path; take one version, or a file")
 	}
-	return all, agree(all)
+	return all, nil
+}
+
+// fits refuses to put something below what the head has that is no directory, and that is not to be one.
+func fits(all []ruling, above func(path string) string) error {
+	directories := map[string]bool{}
+	for _, s := range all {
+		directories[s.Path] = directories[s.Path] || isDirectory(s.Result)
+	}
+	for _, s := range all {
+		if wall := above(s.Path); s.Result != nil && wall != "" && !directories[wall] {
+			return &UsageError{fmt.Sprintf("%q: the hub has %q, which is no directory, so nothing can be in it; take both (a copy beside that) or theirs, or resolve that first", s.Path, wall)}
+		}
+	}
+	return nil
 }
 
 // agree refuses to make a path two things.
