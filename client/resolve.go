@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"dfs/client/reconcile"
@@ -50,18 +47,29 @@ func Resolve(ctx context.Context, cfg Config, res Resolution) (*Resolved, error)
 		for _, s := range settled {
 			out.Done = append(out.Done, s.Conflict)
 		}
-		if !errors.Is(err, api.ErrMoved) || res.Take == "" { // a file was made for the versions that there were
+		if !again(err, res) {
 			break
 		}
 		if err := r.begin(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if errors.Is(err, api.ErrMoved) {
+	var unsteady *unsteadyError
+	switch {
+	case errors.Is(err, api.ErrMoved):
 		err = fmt.Errorf("%w. Look at it again (dfs conflicts) and then resolve it", err)
+	case errors.As(err, &unsteady):
+		err = fmt.Errorf("%w, %d times; nothing was settled. Resolve it again when nobody writes to it", unsteady, maxRounds)
 	}
 	out.Summary = r.finish().Summary
 	return out, err
+}
+
+// again reports whether another try may succeed: conflicts have changed, or the file was written to while it was
+// read. What a file is to settle it was made for, so of a newer conflict it says nothing.
+func again(err error, res Resolution) bool {
+	var unsteady *unsteadyError
+	return errors.Is(err, api.ErrMoved) && res.Take != "" || errors.As(err, &unsteady)
 }
 
 // openResolve is open for a directory that must be a replica.
@@ -183,38 +191,6 @@ func byReplica(list []api.Conflict) (parts [][]api.Conflict) {
 		parts[i] = append(parts[i], c)
 	}
 	return parts
-}
-
-// ruleFile has a conflict's path become a file of this machine.
-func (r *run) ruleFile(c *api.Conflict, name string) ([]ruling, error) {
-	info, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &UsageError{fmt.Sprintf("%s does not exist; take ours, theirs, both, base, or a file whose path has a / in it", name)}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &UsageError{fmt.Sprintf("%s is not a file", name)}
-	}
-	m := &manifest.Manifest{
-		Kind: manifest.File, Mode: fileMode(c, info),
-		Mtime: manifest.Time{Sec: info.ModTime().Unix(), Nsec: uint32(info.ModTime().Nanosecond())},
-	}
-	decision := reconcile.Decision{Take: reconcile.TakeFile, Result: m}
-	content := func() (io.ReadCloser, error) { return os.Open(name) }
-	return []ruling{{Conflict: *c, Decision: decision, content: content}}, nil
-}
-
-// fileMode returns the mode of the versions in conflict where they are files: that of a file that was made
-// to settle it means nothing.
-func fileMode(c *api.Conflict, info fs.FileInfo) uint16 {
-	for _, m := range []*manifest.Manifest{c.Theirs, c.Ours} {
-		if m != nil && m.Kind == manifest.File {
-			return m.Mode
-		}
-	}
-	return uint16(info.Mode().Perm())
 }
 
 // Enclosing returns the root of the replica that dir lies in, and where in it, with slashes; ok is
