@@ -28,7 +28,7 @@ const (
 // keeps the head a tree: every entry's parent is a directory.
 //
 // An edit that removes or replaces a directory is decided before what is below
-// it has been seen. It stays pending on the stack, and is taken back when
+// it has been seen. It stays pending on the way, and is taken back when
 // something below turns out to survive: what the head has there and no
 // edit removes. So at most one pass over the head's entries below such
 // directories is made, and nothing else of the head is read but the edited
@@ -38,8 +38,8 @@ type decider struct {
 	gaps *merkle.Cursor   // over the head too, for what lies between edits
 	base []*merkle.Cursor // trees that the replica has seen, the likeliest first
 
-	stack []frame
-	last  string // path of the last edit
+	way  api.Way[frame] // to the last edit, in the result
+	last string         // path of the last edit
 
 	fates   []fate          // by edit
 	extra   []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
@@ -54,30 +54,10 @@ type clash struct {
 	base         cas.ID // the hash that the edit is based on, also when the manifest is not known
 }
 
-// frame is an entry of the result on the way to the last edit.
+// frame is what is known of an entry on the way to the last edit.
 type frame struct {
-	path    string
-	state   entryState
 	edit    *decision // the edit of it, if there is one
 	pending bool      // a directory that its edit removes unless something below survives
-}
-
-type entryState uint8
-
-const (
-	absent entryState = iota
-	directory
-	other
-)
-
-func stateOf(m *manifest.Manifest) entryState {
-	switch {
-	case m == nil:
-		return absent
-	case m.Kind == manifest.Directory:
-		return directory
-	}
-	return other
 }
 
 // decision is one edit with what is known about it.
@@ -103,7 +83,7 @@ func (d *decider) add(e api.Edit) error {
 	if err := d.checkGap(e.Path); err != nil {
 		return err
 	}
-	d.pop(e.Path)
+	d.way.Reach(e.Path)
 	if err := d.push(e.Path); err != nil {
 		return err
 	}
@@ -127,7 +107,7 @@ func (d *decider) finish() error {
 	if err := d.checkGap(""); err != nil {
 		return err
 	}
-	d.stack = nil
+	d.way = api.Way[frame]{}
 	slices.Sort(d.kept)
 	slices.SortFunc(d.clashes, func(a, b clash) int { return merkle.Compare(a.Path, b.Path) })
 	return nil
@@ -144,7 +124,7 @@ func (d *decider) gaveWay(path string) bool {
 // the last edit and the next, whose path is next ("" after the last edit).
 // The first such entry lies in all pending directories in which any does.
 func (d *decider) checkGap(next string) error {
-	if !slices.ContainsFunc(d.stack, func(f frame) bool { return f.pending }) {
+	if !slices.ContainsFunc(d.way.Steps(), func(s api.Step[frame]) bool { return s.Of.pending }) {
 		return nil
 	}
 	e, ok, err := d.gaps.Next(d.last + "/")
@@ -156,9 +136,10 @@ func (d *decider) checkGap(next string) error {
 
 // survive takes back what is pending above path, which stays.
 func (d *decider) survive(path string) {
-	for i := range d.stack {
-		f := &d.stack[i]
-		if !f.pending || !below(path, f.path) {
+	steps := d.way.Steps()
+	for i := range steps {
+		f := &steps[i].Of
+		if !f.pending || !below(path, steps[i].Path) {
 			continue
 		}
 		f.pending = false
@@ -185,21 +166,12 @@ func (d *decider) report(dec *decision) {
 	}
 }
 
-// pop leaves the entries that path is not below.
-func (d *decider) pop(path string) {
-	n := len(d.stack)
-	for n > 0 && !below(path, d.stack[n-1].path) {
-		n--
-	}
-	d.stack = d.stack[:n]
-}
-
-// push brings the ancestors of path that are not there yet onto the stack. They have
-// no edit, since that would have come before.
+// push notes the ancestors of path that are not noted yet. They have no edit, since that
+// would have come before.
 func (d *decider) push(path string) error {
 	from := 0
-	if n := len(d.stack); n > 0 {
-		from = len(d.stack[n-1].path) + 1
+	if steps := d.way.Steps(); len(steps) > 0 {
+		from = len(steps[len(steps)-1].Path) + 1
 	}
 	for {
 		i := strings.IndexByte(path[from:], '/')
@@ -211,7 +183,7 @@ func (d *decider) push(path string) error {
 		if err != nil {
 			return err
 		}
-		d.stack = append(d.stack, frame{path: path[:from], state: stateOf(m)})
+		d.way.Note(api.Step[frame]{Path: path[:from], Standing: api.StandingOf(m)})
 		from++
 	}
 }
@@ -281,24 +253,21 @@ func (d *decider) findBase(e api.Edit) (*manifest.Manifest, error) {
 // makeParents makes the parent of a new entry a directory of the result: it
 // restores the directories that are not there. Below something else the edit conflicts.
 func (d *decider) makeParents(dec *decision) error {
-	if slices.ContainsFunc(d.stack, func(f frame) bool { return f.state == other }) {
+	absent, ok := d.way.Parents()
+	if !ok {
 		dec.fate, dec.result = conflicted, nil
 		var err error
 		dec.base, err = d.findBase(dec.Edit)
 		return err
 	}
-	for i := range d.stack {
-		f := &d.stack[i]
-		if f.state == directory {
-			continue
-		}
-		m, err := d.restored(f.path, dec.result.Mtime)
+	for _, s := range absent {
+		m, err := d.restored(s.Path, dec.result.Mtime)
 		if err != nil {
 			return err
 		}
 		d.extra = append(d.extra, m)
-		if f.state = directory; f.edit != nil {
-			d.fates[f.edit.n] = merged // the replica deleted it and sends something below
+		if s.Standing = api.IsDirectory; s.Of.edit != nil {
+			d.fates[s.Of.edit.n] = merged // the replica deleted it and sends something below
 		}
 		d.special = true
 	}
@@ -314,7 +283,7 @@ func (d *decider) restored(path string, mtime manifest.Time) (merkle.Change, err
 		if err != nil {
 			return merkle.Change{}, err
 		}
-		if stateOf(seen) == directory {
+		if api.StandingOf(seen) == api.IsDirectory {
 			m = seen
 			break
 		}
@@ -323,10 +292,10 @@ func (d *decider) restored(path string, mtime manifest.Time) (merkle.Change, err
 	return merkle.Change{Path: path, New: value}, err
 }
 
-// place puts the edited entry onto the stack.
+// place notes the edited entry.
 func (d *decider) place(dec *decision) {
 	d.report(dec)
-	f := frame{path: dec.Path, state: stateOf(dec.result), edit: dec}
+	s := api.Step[frame]{Path: dec.Path, Standing: api.StandingOf(dec.result), Of: frame{edit: dec}}
 	if dec.fate == merged {
 		// A merged manifest is valid since those it is made of are.
 		value, _ := dec.result.Encode()
@@ -335,10 +304,10 @@ func (d *decider) place(dec *decision) {
 	if dec.result != nil {
 		d.survive(dec.Path)
 	}
-	if stateOf(dec.head) == directory && f.state != directory {
-		f.state, f.pending = directory, true
+	if api.StandingOf(dec.head) == api.IsDirectory && s.Standing != api.IsDirectory {
+		s.Standing, s.Of.pending = api.IsDirectory, true
 	}
-	d.stack = append(d.stack, f)
+	d.way.Note(s)
 }
 
 // below reports whether path lies below dir.

@@ -38,7 +38,7 @@ func reference(head, seen tree, list []api.Edit) outcome {
 			out.conflicts = append(out.conflicts, e.Path)
 		case verdict == api.TakeEdit && e.New == nil:
 			out.kept = append(out.kept, e.Path)
-		case stateOf(head[e.Path]) == directory && stateOf(want) != directory:
+		case api.StandingOf(head[e.Path]) == api.IsDirectory && api.StandingOf(want) != api.IsDirectory:
 			removals[e.Path] = e
 		case want == nil:
 			delete(out.head, e.Path)
@@ -98,14 +98,14 @@ func (o *outcome) makeParents(seen tree, p string, m *manifest.Manifest) bool {
 		}
 	}
 	for _, dir := range parents {
-		if stateOf(o.head[dir]) == other {
+		if api.StandingOf(o.head[dir]) == api.NotDirectory {
 			return false
 		}
 	}
 	for _, d := range parents {
 		switch {
 		case o.head[d] != nil:
-		case stateOf(seen[d]) == directory:
+		case api.StandingOf(seen[d]) == api.IsDirectory:
 			o.head[d] = seen[d]
 		default:
 			o.head[d] = dir(0o755, m.Mtime.Sec)
@@ -138,7 +138,7 @@ func drawPath(t *rapid.T) string {
 // and what loses its directory goes.
 func drawLocal(t *rapid.T, local tree) {
 	p := drawPath(t)
-	if i := strings.LastIndexByte(p, '/'); i >= 0 && stateOf(local[p[:i]]) != directory {
+	if i := strings.LastIndexByte(p, '/'); i >= 0 && api.StandingOf(local[p[:i]]) != api.IsDirectory {
 		return
 	}
 	delete(local, p)
@@ -146,7 +146,7 @@ func drawLocal(t *rapid.T, local tree) {
 		local[p] = drawManifest(t)
 	}
 	for below := range local {
-		if strings.HasPrefix(below, p+"/") && stateOf(local[p]) != directory {
+		if strings.HasPrefix(below, p+"/") && api.StandingOf(local[p]) != api.IsDirectory {
 			delete(local, below)
 		}
 	}
