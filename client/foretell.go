@@ -130,12 +130,13 @@ func (f *forecast) visit(p *found) error {
 		return err
 	}
 	o := reconcile.Run(reconcile.ModeSync, base, p.local, remote)
+	if _, ok := f.puller.above(p); o.Local != nil && !ok {
+		o = reconcile.Outcome{Local: p.local, Remote: remote, Conflict: true}
+	}
+	f.puller.noteAs(p, o.Local)
 	switch {
-	case o.Conflict || f.puller.blocked(p):
+	case o.Conflict:
 		f.r.result.Conflicts = append(f.r.result.Conflicts, p.path)
-		if p.local != nil && p.local.Kind != manifest.Directory {
-			f.puller.wall = p.path
-		}
 		return nil
 	case o.Kept:
 		f.r.result.Kept = append(f.r.result.Kept, p.path)

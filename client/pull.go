@@ -120,11 +120,10 @@ type puller struct {
 	r        *run
 	apply    *worktree.Applier
 	asm      *assembler
-	made     map[string]struct{} // directories made by this run
+	way      api.Way[[]byte]     // to what was visited last, as the directory will be, with the hub's manifests
 	held     map[string]struct{} // paths whose base stays
 	failed   map[string]struct{} // of these, those whose change was announced
 	restored map[string]struct{} // paths that were deleted here and come back
-	wall     string              // the last path found that is here no directory and stays so
 	removals []target
 	late     []target
 	moves    *relocation // nil: no file is renamed
@@ -140,7 +139,7 @@ type target struct {
 }
 
 func newPuller(ctx context.Context, r *run) *puller {
-	p := &puller{r: r, made: map[string]struct{}{}, held: map[string]struct{}{}, failed: map[string]struct{}{}, restored: map[string]struct{}{}}
+	p := &puller{r: r, held: map[string]struct{}{}, failed: map[string]struct{}{}, restored: map[string]struct{}{}}
 	p.apply = r.root.Apply()
 	p.asm = newAssembler(ctx, r, p.apply)
 	return p
@@ -164,12 +163,11 @@ func (p *puller) visit(f *found) error {
 		return nil
 	}
 	plan := reconcile.Pull(base, f.local, remote)
-	if plan.Result != nil && p.blocked(f) {
+	absent, ok := p.above(f)
+	if plan.Result != nil && !ok {
 		plan = reconcile.Plan{Action: reconcile.Conflict}
 	}
-	if plan.Result == nil && f.local != nil && f.local.Kind != manifest.Directory {
-		p.wall = f.path
-	}
+	defer p.note(f, plan)
 	if plan.Action == reconcile.Conflict {
 		p.conflicts(f.path)
 		return nil
@@ -188,7 +186,7 @@ func (p *puller) visit(f *found) error {
 	if err := p.announce(f, plan.Result, remote); err != nil || p.plan != nil {
 		return err
 	}
-	if !p.restoreAbove(f) {
+	if plan.Result != nil && !p.restore(f, absent) {
 		return nil
 	}
 	return p.make(target{f.path, plan.Result, f.entry, f.old}, f.local)
@@ -266,7 +264,6 @@ func (p *puller) failedBelow(dir string) bool {
 func (p *puller) create(t target) error {
 	switch t.m.Kind {
 	case manifest.Directory:
-		p.made[t.path] = struct{}{}
 		p.change(t.path, func() error { return p.apply.Directory(t.path, t.m, t.entry) })
 	case manifest.Symlink:
 		p.change(t.path, func() error { return p.apply.Symlink(t.path, t.m, t.entry) })

@@ -1,32 +1,47 @@
 package client
 
-// blocked reports whether something that is not a directory stands above f and stays.
-func (p *puller) blocked(f *found) bool {
+import (
+	"dfs/client/reconcile"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// above tells what f needs above it to be new in the directory: see [api.Way.Parents].
+func (p *puller) above(f *found) (absent []*gap, ok bool) {
+	p.way.Reach(f.path)
 	for _, g := range f.above {
-		if g.blocked {
-			return true
-		}
+		p.way.Note(g)
 	}
-	return p.wall != "" && below(f.path, p.wall)
+	return p.way.Parents()
 }
 
-// restoreAbove makes the directories above f that were deleted here, since
-// something new lives in them.
-func (p *puller) restoreAbove(f *found) bool {
-	for _, g := range f.above {
-		if _, ok := p.made[g.path]; ok {
-			continue
-		}
-		m, err := decode(g.remote)
+// note notes what f becomes in the directory.
+func (p *puller) note(f *found, plan reconcile.Plan) {
+	m := f.local
+	if plan.Action == reconcile.Apply || plan.Action == reconcile.Restore {
+		m = plan.Result
+	}
+	p.noteAs(f, m)
+}
+
+func (p *puller) noteAs(f *found, m *manifest.Manifest) {
+	p.way.Note(gap{Path: f.path, Standing: api.StandingOf(m), Of: f.remote})
+}
+
+// restore makes the absent directories above f, which were deleted here, since something new
+// lives in them.
+func (p *puller) restore(f *found, absent []*gap) bool {
+	for _, g := range absent {
+		m, err := decode(g.Of)
 		if err == nil {
-			err = p.apply.Directory(g.path, m, nil)
+			err = p.apply.Directory(g.Path, m, nil)
 		}
 		if err != nil {
 			p.fail(f.path, err)
 			return false
 		}
-		p.made[g.path] = struct{}{}
-		p.r.result.Kept = append(p.r.result.Kept, g.path)
+		g.Standing = api.IsDirectory
+		p.r.result.Kept = append(p.r.result.Kept, g.Path)
 	}
 	return true
 }

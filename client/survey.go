@@ -14,6 +14,7 @@ import (
 	"dfs/client/replica"
 	"dfs/client/worktree"
 	"dfs/manifest"
+	"dfs/server/api"
 )
 
 // surveyAhead is how many found paths may wait for the one being read before them.
@@ -33,7 +34,7 @@ type found struct {
 	resend       []manifest.Run // not read: the runs that the index has of it
 	old          worktree.Runs  // of a large file: what the index has of it, once it was read up to date
 	origin       *origin        // of a file that need not be read: where it was
-	above        []gap          // directories of the hub above it that are none here, outermost first
+	above        []gap          // directories that the hub has above it, and its base too, and that are none here, outermost first
 	ready        chan struct{}
 }
 
@@ -58,12 +59,8 @@ func decode(value []byte) (*manifest.Manifest, error) {
 	return m, nil
 }
 
-// gap is a path that the hub has, and its base too, and the directory has not.
-type gap struct {
-	path    string
-	remote  []byte
-	blocked bool // something else stands there
-}
+// gap is an entry above a path in the directory, with the manifest that the hub has of it.
+type gap = api.Step[[]byte]
 
 // A survey walks the directory beside the base file and the index.
 type survey struct {
@@ -121,20 +118,20 @@ func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*fou
 // find sends what is to be visited to order, and before that to jobs what must be read.
 func (s *survey) find(ctx context.Context, base *replica.Reader, order, jobs chan<- *found) error {
 	index := s.r.index.Cursor()
-	var gaps []gap
+	var gaps api.Way[[]byte]
 	for spot, err := range s.r.spots(ctx, base) {
 		if err != nil {
 			return err
 		}
-		gaps = above(gaps, spot.path)
+		gaps.Reach(spot.path)
 		f, read, err := s.consider(spot, index)
 		if err != nil {
 			return err
 		}
 		if f != nil {
-			f.above = slices.Clone(gaps)
+			f.above = slices.Clone(gaps.Steps())
 		}
-		gaps = s.follow(gaps, spot)
+		s.follow(&gaps, spot)
 		if f == nil {
 			continue
 		}
@@ -161,21 +158,18 @@ func (s *survey) find(ctx context.Context, base *replica.Reader, order, jobs cha
 	return nil
 }
 
-// above drops the gaps that path does not lie below.
-func above(gaps []gap, path string) []gap {
-	for len(gaps) > 0 && !below(path, gaps[len(gaps)-1].path) {
-		gaps = gaps[:len(gaps)-1]
-	}
-	return gaps
-}
-
-// follow adds the gap that p is, if it is one and anybody cares.
-func (s *survey) follow(gaps []gap, p *spot) []gap {
+// follow notes the gap that p is, if it is one and anybody cares. What becomes of what is pending who visits
+// it decides.
+func (s *survey) follow(gaps *api.Way[[]byte], p *spot) {
 	blocked := p.entry != nil && p.entry.Kind != manifest.Directory && !p.rec.Pending()
 	if !s.remote || p.rec.Remote == nil || p.unknown || p.entry != nil && !blocked {
-		return gaps
+		return
 	}
-	return append(gaps, gap{p.path, bytes.Clone(p.rec.Remote), blocked})
+	g := gap{Path: p.path, Of: bytes.Clone(p.rec.Remote)}
+	if blocked {
+		g.Standing = api.NotDirectory
+	}
+	gaps.Note(g)
 }
 
 // consider tells what is found at a spot, nil when that is of no interest, and
