@@ -30,8 +30,9 @@ type run struct {
 	binding   replica.Binding
 	conn      Conn
 	session   api.StartAnswer
-	ended     bool // the session; its Head is then what the commit made that ended it, if one did
-	unsent    bool // a pull left something here for a push
+	ended     bool                // the session; its Head is then what the commit made that ended it, if one did
+	unsent    bool                // a pull left something here for a push
+	clashes   map[string]struct{} // paths of conflicts that the push before a pull had
 	index     *worktree.Index
 	clock     clock
 	sight     *sight // of the last survey

@@ -169,6 +169,7 @@ func (p *puller) visit(f *found) error {
 	}
 	defer p.note(f, plan)
 	if plan.Action == reconcile.Conflict {
+		p.r.collides(f)
 		p.conflicts(f.path)
 		return nil
 	}

@@ -91,7 +91,7 @@ func (s *syncing) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	s.r.unsent = false
+	s.r.unsent, s.r.clashes = false, s.conflicts
 	hub := s.r.advisor(ctx)
 	err := s.r.pull(ctx, hub)
 	hub.end(err)
@@ -196,4 +196,16 @@ func (r *run) leaves(plan reconcile.Plan, local, remote *manifest.Manifest) {
 	if !manifest.Equal(result, remote) && !(isDirectory(result) && isDirectory(remote)) {
 		r.unsent = true
 	}
+}
+
+// collides notes that a pull met a conflict. If the push before it did not, what is here is for another.
+func (r *run) collides(f *found) {
+	if _, known := r.clashes[f.path]; !known && f.local != nil && r.handed(f.path) {
+		r.unsent = true
+	}
+}
+
+// handed reports whether a push of this run looks at path.
+func (r *run) handed(path string) bool {
+	return len(r.cfg.Paths) == 0 || slices.ContainsFunc(r.cfg.Paths, func(p string) bool { return p == path || below(path, p) })
 }

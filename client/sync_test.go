@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"dfs/cas"
@@ -218,6 +220,63 @@ func TestTheHeadMovesWhileSettling(t *testing.T) {
 		}
 		if _, err = client.Resolve(t.Context(), config(h, b), client.Resolution{Names: []string{"f"}, Take: "theirs"}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// editing is a hub that tells what changed only after something was done in the directory, and counts commits.
+type editing struct {
+	api.Hub
+	edit    func()
+	commits *int
+}
+
+func (e editing) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
+	e.edit()
+	return e.Hub.Changes(ctx, req)
+}
+
+func (e editing) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error) {
+	*e.commits++
+	return e.Hub.Commit(ctx, req)
+}
+
+// TestAConflictArisesInThePull: what is edited between the push and the pull of a sync is pushed in another round, so
+// that the hub has it and the strategy is applied. A conflict that is known takes no other round.
+func TestAConflictArisesInThePull(t *testing.T) {
+	for strategy, conflicts := range map[string]int{"manual": 1, "copy": 0} {
+		h := openHub(t)
+		a, b := t.TempDir(), t.TempDir()
+		write := func(dir, text string) {
+			if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(a, "base")
+		succeed(t, client.Push, config(h, a))
+		succeed(t, client.Pull, config(h, b))
+		write(a, "from a")
+		succeed(t, client.Push, config(h, a))
+		commits := 0
+		edit := sync.OnceFunc(func() { write(b, "from b, longer") })
+		cfg := config(editing{h, edit, &commits}, b)
+		cfg.Conflict = strategy
+		res, err := client.Sync(t.Context(), cfg)
+		if err != nil || len(res.Conflicts) != conflicts || res.Settled != int64(1-conflicts) {
+			t.Errorf("%s: %+v, %v", strategy, res, err)
+		}
+		desk, err := client.OpenConflicts(t.Context(), config(h, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := desk.List(t.Context(), true)
+		desk.Close()
+		if err != nil || len(list) != 1 || list[0].Open != (conflicts == 1) || list[0].Ours.Size != uint64(len("from b, longer")) {
+			t.Errorf("%s: the hub has %+v, %v", strategy, list, err)
+		}
+		commits = 0
+		if res, err = client.Sync(t.Context(), cfg); err != nil || len(res.Conflicts) != conflicts || commits != conflicts {
+			t.Errorf("%s: the next sync takes %d commits: %+v, %v", strategy, commits, res, err)
 		}
 	}
 }
