@@ -81,7 +81,10 @@ func open(ctx context.Context, cfg Config, command string) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, r.start(ctx)
+	if err = r.start(ctx); err != nil && r.cfg.DryRun {
+		r.leave(ctx)
+	}
+	return r, err
 }
 
 func (r *run) close() {
@@ -293,6 +296,21 @@ func (r *run) joinVolume(ctx context.Context, req api.StartRequest) (err error) 
 // takenName refuses to join a volume that was not named.
 func (r *run) takenName(volume string) error {
 	return &UsageError{fmt.Sprintf("the hub has a volume %q already; to join it: dfs %s --volume %s %s", volume, r.command, shellWord(volume), shellWord(r.cfg.Dir))}
+}
+
+// leaveWithin is how long the hub's answer to leave is waited for.
+const leaveWithin = 2 * time.Second
+
+// leave ends the session of a run that sends nothing more, also when the run is to stop. Should the hub not
+// hear of it, the session expires.
+func (r *run) leave(ctx context.Context) {
+	if r.ended || r.session.Session.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+	defer cancel()
+	r.conn.Report(ctx, r.session.Session, api.Aborted)
+	r.ended = true
 }
 
 // committed takes note of the head that a commit made or found, which ended the session.

@@ -27,6 +27,9 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 	hub := r.advisor(ctx)
 	err = r.pull(ctx, hub)
 	hub.end(err)
+	if cfg.DryRun {
+		r.leave(ctx)
+	}
 	return r.finish(), err
 }
 

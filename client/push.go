@@ -25,6 +25,9 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	defer r.close()
 	err = r.pushAgain(ctx)
+	if cfg.DryRun {
+		r.leave(ctx)
+	}
 	return r.finish(), err
 }
 

@@ -61,6 +61,7 @@ func Resolve(ctx context.Context, cfg Config, res Resolution) (*Resolved, error)
 	case errors.As(err, &unsteady):
 		err = fmt.Errorf("%w, %d times; nothing was settled. Resolve it again when nobody writes to it", unsteady, maxRounds)
 	}
+	r.leave(ctx)
 	out.Summary = r.finish().Summary
 	return out, err
 }

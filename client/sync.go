@@ -28,6 +28,7 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 	defer r.close()
 	if cfg.DryRun {
 		err = r.foretell(ctx)
+		r.leave(ctx)
 		return r.finish(), err
 	}
 	s := &syncing{r: r, total: r.result, strategy: reconcile.Strategy(cfg.Conflict)}
