@@ -44,7 +44,7 @@ func OpenConflicts(ctx context.Context, cfg Config) (_ *Desk, err error) {
 	if err := r.dial(ctx, location); err != nil {
 		return nil, err
 	}
-	info, err := r.conn.Info(ctx)
+	info, err := r.conn.Info(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("hub %s: %w", location, err)
 	}

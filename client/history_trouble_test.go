@@ -148,8 +148,8 @@ func ask[T any](w *wire, name string, do func(*hub.Hub) (T, error)) (answer T, e
 	return answer, err
 }
 
-func (w *wire) Info(ctx context.Context) (api.Info, error) {
-	return ask(w, "info", func(h *hub.Hub) (api.Info, error) { return h.Info(ctx) })
+func (w *wire) Info(ctx context.Context, volume string) (api.Info, error) {
+	return ask(w, "info", func(h *hub.Hub) (api.Info, error) { return h.Info(ctx, volume) })
 }
 
 func (w *wire) Volumes(ctx context.Context, name string) ([]api.Volume, error) {

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"dfs/cas"
 	"dfs/client/replica"
 	"dfs/client/state"
@@ -205,24 +203,14 @@ func (r *run) rebind(ctx context.Context) error {
 // choose completes b with the hub that was reached and its volume of the name in b. The
 // volume's ID stays zero where there is none and the run may make it.
 func (r *run) choose(ctx context.Context, b *replica.Binding) error {
-	var info api.Info
-	var found []api.Volume
-	group, gctx := errgroup.WithContext(ctx) // both at once: a round trip less
-	group.Go(func() (err error) {
-		info, err = r.conn.Info(gctx)
-		return err
-	})
-	group.Go(func() (err error) {
-		found, err = r.conn.Volumes(gctx, b.Volume)
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	info, err := r.conn.Info(ctx, b.Volume)
+	if err != nil {
 		return fmt.Errorf("hub %s: %w", r.result.Hub, err)
 	}
 	b.HubID, b.Location = info.HubID, r.result.Hub
 	switch {
-	case len(found) > 0:
-		b.VolumeID = found[0].ID
+	case info.Volume != nil:
+		b.VolumeID = info.Volume.ID
 	case r.command == "pull":
 		return fmt.Errorf("volume %q: %w on the hub %s", b.Volume, api.ErrNotFound, r.result.Hub)
 	}

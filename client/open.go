@@ -318,7 +318,7 @@ func (r *run) committed(head api.Head) { r.session.Head, r.ended = head, true }
 
 // noVolume says why the hub lacks the volume: it may be another hub.
 func (r *run) noVolume(ctx context.Context, seen cas.ID, missing error) error {
-	info, err := r.conn.Info(ctx)
+	info, err := r.conn.Info(ctx, "")
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func Inspect(ctx context.Context, cfg Config, offline bool, each func(Change) er
 }
 
 func (r *run) askHub(ctx context.Context, seen replica.Seen, st *Status) error {
-	info, err := r.conn.Info(ctx)
+	info, err := r.conn.Info(ctx, "")
 	if err != nil {
 		return fmt.Errorf("hub %s: %w", r.result.Hub, err)
 	}

@@ -13,7 +13,9 @@ import (
 
 func (s *server) health(*gin.Context) (any, error) { return struct{}{}, nil }
 
-func (s *server) info(c *gin.Context) (any, error) { return s.hub.Info(c.Request.Context()) }
+func (s *server) info(c *gin.Context) (any, error) {
+	return s.hub.Info(c.Request.Context(), c.Query("name"))
+}
 
 func (s *server) volumes(c *gin.Context) (any, error) {
 	list, err := s.hub.Volumes(c.Request.Context(), c.Query("name"))

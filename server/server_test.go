@@ -37,7 +37,7 @@ type double struct {
 	status func() (api.Status, error)
 }
 
-func (d *double) Info(context.Context) (api.Info, error) {
+func (d *double) Info(context.Context, string) (api.Info, error) {
 	return api.Info{Protocol: api.ProtocolVersion, Limits: api.DefaultLimits()}, nil
 }
 func (d *double) Upload(ctx context.Context, _ api.SessionID, blobs []cas.Blob) error {

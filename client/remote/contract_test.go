@@ -60,7 +60,7 @@ func greet(ctx context.Context, url string, opts remote.Options) (*remote.Hub, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err = h.Info(ctx); err != nil {
+	if _, err = h.Info(ctx, ""); err != nil {
 		h.Close()
 	}
 	return h, err

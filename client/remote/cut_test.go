@@ -114,8 +114,8 @@ type request struct {
 func requests() []request {
 	return []request{
 		{"info", func(ctx context.Context, h api.Hub, s *scene) error {
-			info, err := h.Info(ctx)
-			return errors.Join(err, same(info.Protocol, api.ProtocolVersion))
+			info, err := h.Info(ctx, s.volume.Name)
+			return errors.Join(err, same(info.Protocol, api.ProtocolVersion), same(info.Volume.ID, s.volume.ID))
 		}},
 		{"create volume", func(ctx context.Context, h api.Hub, s *scene) error {
 			id := random()

@@ -11,8 +11,8 @@ import (
 )
 
 // Info implements [api.Hub]. ErrVersion when the hub speaks another protocol.
-func (h *Hub) Info(ctx context.Context) (info api.Info, err error) {
-	if err := h.call(ctx, api.OpInfo, nil, nil, &info); err != nil {
+func (h *Hub) Info(ctx context.Context, volume string) (info api.Info, err error) {
+	if err := h.call(ctx, api.OpInfo, nameQuery(volume), nil, &info); err != nil {
 		return info, err
 	}
 	if info.Protocol != api.ProtocolVersion {
@@ -25,12 +25,8 @@ func (h *Hub) Info(ctx context.Context) (info api.Info, err error) {
 
 // Volumes implements [api.Hub].
 func (h *Hub) Volumes(ctx context.Context, name string) ([]api.Volume, error) {
-	var query url.Values
-	if name != "" {
-		query = url.Values{"name": {name}}
-	}
 	var list api.VolumeList
-	err := h.call(ctx, api.OpVolumes, query, nil, &list)
+	err := h.call(ctx, api.OpVolumes, nameQuery(name), nil, &list)
 	return list.Volumes, err
 }
 
@@ -122,6 +118,14 @@ func (h *Hub) Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (s api.Sn
 func (h *Hub) Status(ctx context.Context, v cas.VolumeID) (status api.Status, err error) {
 	err = h.call(ctx, api.OpStatus, volumeQuery(v), nil, &status)
 	return status, err
+}
+
+// nameQuery is the query that names a volume, unless the name is empty.
+func nameQuery(volume string) url.Values {
+	if volume == "" {
+		return nil
+	}
+	return url.Values{"name": {volume}}
 }
 
 // checkText refuses what JSON would silently change.

@@ -37,7 +37,7 @@ func newDouble() *double {
 	return &double{info: api.Info{Protocol: api.ProtocolVersion, Limits: api.DefaultLimits()}}
 }
 
-func (d *double) Info(context.Context) (api.Info, error) { return d.info, nil }
+func (d *double) Info(context.Context, string) (api.Info, error) { return d.info, nil }
 func (d *double) Status(context.Context, cas.VolumeID) (api.Status, error) {
 	return api.Status{}, d.fail
 }

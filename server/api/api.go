@@ -27,8 +27,9 @@ type ReplicaID = cas.VolumeID
 // for concurrent use. Errors are *Error values (see errors.go) or wrap one,
 // so errors.Is and errors.As give the same answers on both sides of the wire.
 type Hub interface {
-	// Info tells the hub's identity and limits.
-	Info(ctx context.Context) (Info, error)
+	// Info tells the hub's identity and limits and, if one is named, the volume of that
+	// name: all that a replica must know that is to be bound.
+	Info(ctx context.Context, volume string) (Info, error)
 
 	// Volumes lists the volumes in name order; with a name, that one or none.
 	Volumes(ctx context.Context, name string) ([]Volume, error)
@@ -102,6 +103,7 @@ type Info struct {
 	HubID    cas.VolumeID `json:"hub_id"`
 	Protocol int          `json:"protocol"`
 	Limits   Limits       `json:"limits"`
+	Volume   *Volume      `json:"volume,omitempty"` // nil: there is none of the name
 }
 
 // Volume describes a volume.

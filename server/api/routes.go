@@ -51,8 +51,8 @@ type Route struct {
 var routes = [...]Route{
 	OpHealth: {"health", http.MethodGet, "/healthz", nil, nil, []string{JSON},
 		"tells that the hub answers: {}"},
-	OpInfo: {"info", http.MethodGet, "/api/hub", nil, nil, []string{JSON},
-		"Hub.Info"},
+	OpInfo: {"info", http.MethodGet, "/api/hub", []string{"name"}, nil, []string{JSON},
+		"Hub.Info, with the volume of the name"},
 	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", []string{"name"}, nil, []string{JSON},
 		"Hub.Volumes: {\"volumes\": [Volume]}"},
 	OpCreateVolume: {"create volume", http.MethodPost, "/api/volumes", nil, []string{JSON}, []string{JSON},

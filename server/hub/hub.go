@@ -147,8 +147,16 @@ func (h *Hub) enter() error {
 func (h *Hub) leave() { h.calls.Done() }
 
 // Info implements [api.Hub].
-func (h *Hub) Info(context.Context) (api.Info, error) {
-	return api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: api.DefaultLimits()}, nil
+func (h *Hub) Info(ctx context.Context, volume string) (api.Info, error) {
+	info := api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: api.DefaultLimits()}
+	if volume == "" {
+		return info, nil
+	}
+	found, err := h.Volumes(ctx, volume)
+	if len(found) > 0 {
+		info.Volume = &found[0]
+	}
+	return info, err
 }
 
 // writable refuses writes after an I/O error.

@@ -31,7 +31,7 @@ func TestOpenAgain(t *testing.T) {
 	_, err := h.Status(t.Context(), v)
 	wantError(t, err, api.ErrBusy)
 	h = open(t, dir, Options{})
-	info, err := h.Info(t.Context())
+	info, err := h.Info(t.Context(), "")
 	if err != nil || info.HubID != id || info.HubID.IsZero() || info.Limits != api.DefaultLimits() {
 		t.Fatalf("%+v: %v", info, err)
 	}

@@ -12,12 +12,12 @@ import (
 )
 
 func testInfo(t *testing.T, f *fixture) {
-	info, err := f.Info(f.ctx)
+	info, err := f.Info(f.ctx, "")
 	must(t, err)
 	if info.HubID.IsZero() || info.Protocol != api.ProtocolVersion || info.Limits.Body <= 0 {
 		t.Fatalf("%+v", info)
 	}
-	again, err := f.Info(f.ctx)
+	again, err := f.Info(f.ctx, "")
 	must(t, err)
 	equal(t, "info again", again, info)
 }
@@ -47,14 +47,20 @@ func testVolumes(t *testing.T, f *fixture) {
 	one, err := f.Volumes(f.ctx, odd.Name)
 	must(t, err)
 	equal(t, "one volume", one, []api.Volume{odd})
+	info, err := f.Info(f.ctx, odd.Name)
+	must(t, err)
+	equal(t, "the volume that was asked for", *info.Volume, odd)
 	none, err := f.Volumes(f.ctx, "doc")
 	must(t, err)
 	equal(t, "no volume", len(none), 0)
+	info, err = f.Info(f.ctx, "doc")
+	must(t, err)
+	equal(t, "no volume with the hub", info.Volume == nil, true)
 }
 
 // testStartCreates has a session make its volume, on the hub that is named and on no other.
 func testStartCreates(t *testing.T, f *fixture) {
-	info, err := f.Info(f.ctx)
+	info, err := f.Info(f.ctx, "")
 	must(t, err)
 	req := api.StartRequest{Protocol: api.ProtocolVersion, Replica: random(), Run: random(), Volume: random(), Command: "push", Create: "new", Hub: random()}
 	_, err = f.Start(f.ctx, req)
@@ -173,7 +179,7 @@ func testCancelled(t *testing.T, f *fixture) {
 }
 
 func testTooMuch(t *testing.T, f *fixture) {
-	info, err := f.Info(f.ctx)
+	info, err := f.Info(f.ctx, "")
 	must(t, err)
 	session := f.replica().start(t, random()).Session
 	refs := make([]cas.Ref, info.Limits.Blobs+1)
