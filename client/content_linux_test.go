@@ -80,17 +80,18 @@ type badHub struct {
 	times map[cas.ID]int
 }
 
-func (h badHub) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
-	for i, ref := range refs {
+func (h badHub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob) error) error {
+	for i, ref := range req.Refs {
 		if h.times[ref.ID] > 0 {
 			h.times[ref.ID]--
-			if err := h.Hub.Blobs(ctx, v, refs[:i], fn); err != nil {
+			req.Refs = req.Refs[:i]
+			if err := h.Hub.Blobs(ctx, req, fn); err != nil {
 				return err
 			}
 			return &cas.CorruptError{Ref: ref, Detail: "for a test"}
 		}
 	}
-	return h.Hub.Blobs(ctx, v, refs, fn)
+	return h.Hub.Blobs(ctx, req, fn)
 }
 
 // TestDamagedBlobs: what does not come whole is asked for once more; then the files that

@@ -42,5 +42,16 @@ func (r *run) changes(ctx context.Context, seen replica.Seen, head api.Head) ite
 	if seen.Root == head.Root {
 		return func(func(change, error) bool) {}
 	}
-	return encodeChanges(r.conn.Changes(ctx, api.ChangesRequest{Volume: r.binding.VolumeID, From: seen.Snapshot, To: head.Snapshot}))
+	return encodeChanges(r.conn.Changes(ctx, api.ChangesRequest{
+		Volume: r.binding.VolumeID, From: seen.Snapshot, To: head.Snapshot, Session: r.pulling(),
+	}))
+}
+
+// pulling returns the session that requests for what is to be applied name, from which the hub
+// knows how far a pull is; zero in a dry run, which applies nothing.
+func (r *run) pulling() (id api.SessionID) {
+	if r.cfg.DryRun {
+		return id
+	}
+	return r.session.Session
 }

@@ -177,12 +177,16 @@ func (w *wire) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAns
 	return ask(w, "commit", func(h *hub.Hub) (api.CommitAnswer, error) { return h.Commit(ctx, req) })
 }
 
-// Report is no call that counts: a pull does not wait for its answer.
 func (w *wire) Report(ctx context.Context, session api.SessionID, state api.State) error {
 	if w.died.Load() {
 		return errCutOff
 	}
 	return w.box.hub().Report(ctx, session, state)
+}
+
+// Tell is no call that counts: a pull does not wait for its answer.
+func (w *wire) Tell(ctx context.Context, session api.SessionID, state api.State) {
+	w.Report(ctx, session, state)
 }
 
 func (w *wire) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
@@ -223,10 +227,10 @@ func stream[T any](w *wire, name string, do func(*hub.Hub) iter.Seq2[T, error]) 
 	}
 }
 
-func (w *wire) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
+func (w *wire) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob) error) error {
 	return w.call("blobs",
-		func(h *hub.Hub) error { return h.Blobs(ctx, v, refs, func(cas.Blob) error { return nil }) },
-		func(h *hub.Hub) error { return h.Blobs(ctx, v, refs, fn) })
+		func(h *hub.Hub) error { return h.Blobs(ctx, req, func(cas.Blob) error { return nil }) },
+		func(h *hub.Hub) error { return h.Blobs(ctx, req, fn) })
 }
 
 func (w *wire) Nodes(ctx context.Context, v cas.VolumeID, ids []cas.ID, fn func(cas.Blob) error) error {

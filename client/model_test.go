@@ -24,6 +24,9 @@ import (
 // inProcess is a hub in process as a run's connection.
 type inProcess struct{ api.Hub }
 
+func (h inProcess) Tell(ctx context.Context, session api.SessionID, state api.State) {
+	h.Report(ctx, session, state)
+}
 func (inProcess) Traffic() client.Traffic { return client.Traffic{} }
 func (inProcess) Close() error            { return nil }
 
@@ -178,7 +181,7 @@ func (m *model) pull(dir string) *client.Result {
 		}
 		v := m.volume()
 		ref := cas.Ref{Kind: cas.Chunk, ID: cas.Sum([]byte(data))}
-		if err := m.hub.Blobs(m.t.Context(), v, []cas.Ref{ref}, func(cas.Blob) error { return nil }); err != nil {
+		if err := m.hub.Blobs(m.t.Context(), api.BlobsRequest{Volume: v, Refs: []cas.Ref{ref}}, func(cas.Blob) error { return nil }); err != nil {
 			m.t.Fatalf("pull %s: %s had %q, which is nowhere on the hub: %v", filepath.Base(dir), path, data, err)
 		}
 	}

@@ -55,7 +55,7 @@ func (a *assembler) fetchPages(ctx context.Context, refs []cas.Ref, into map[cas
 		if len(refs) == 0 {
 			return nil
 		}
-		err = a.r.conn.Blobs(ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
+		err = a.r.conn.Blobs(ctx, a.r.blobs(refs), func(b cas.Blob) error {
 			refs = refs[1:]
 			into[b.ID()] = cas.Seal(cas.Page, bytes.Clone(b.Plain()))
 			return nil

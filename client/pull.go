@@ -24,18 +24,18 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	hub := r.advisor(ctx)
-	err = r.pull(ctx, hub)
-	hub.end(err)
-	if cfg.DryRun {
+	err = r.pull(ctx)
+	switch {
+	case cfg.DryRun:
 		r.leave(ctx)
+	case err == nil:
+		r.conclude(ctx)
 	}
 	return r.finish(), err
 }
 
-func (r *run) pull(ctx context.Context, hub *advisor) error {
+func (r *run) pull(ctx context.Context) error {
 	r.reset()
-	hub.tell(api.ComputingDiff)
 	r.meter.enter(Fetching, 0, 0)
 	base, done, err := r.incoming(ctx)
 	if err != nil {
@@ -44,7 +44,6 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 	defer done()
 	r.stand(r.session.Head, base.Seen)
 	if base.Pending == 0 && base.Ignored == 0 {
-		hub.tell(api.Complete)
 		return nil
 	}
 	if err := r.limitPull(ctx, base); err != nil {
@@ -54,7 +53,6 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 	if err != nil {
 		return err
 	}
-	hub.tell(api.ApplyingChanges)
 	r.meter.enter(Applying, 0, 0)
 	moves, err := r.relocations(ctx, base)
 	if err != nil {
@@ -83,8 +81,15 @@ func (r *run) pull(ctx context.Context, hub *advisor) error {
 		return err
 	}
 	r.countMoves()
-	hub.tell(api.Complete)
 	return r.settle()
+}
+
+// conclude tells the hub that the pull is complete. What became of it before the hub knows from what
+// was asked for. That is information only: where it is lost, the session expires.
+func (r *run) conclude(ctx context.Context) {
+	if !r.cfg.DryRun {
+		r.conn.Report(ctx, r.session.Session, api.Complete)
+	}
 }
 
 // incoming returns the base file with what the hub changed: fetched, or with DryRun

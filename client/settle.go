@@ -358,7 +358,7 @@ func (r *run) text(ctx context.Context, m *manifest.Manifest) (data []byte, ok b
 
 // source is a manifest.Source: the volume's blobs.
 func (r *run) source(ctx context.Context, refs []cas.Ref, fn func(cas.Blob) error) error {
-	return r.conn.Blobs(ctx, r.binding.VolumeID, refs, fn)
+	return r.conn.Blobs(ctx, api.BlobsRequest{Volume: r.binding.VolumeID, Refs: refs}, fn)
 }
 
 // content cuts what in has into chunks, sends what the hub lacks, and completes m with it.

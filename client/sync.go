@@ -93,9 +93,10 @@ func (s *syncing) pull(ctx context.Context) error {
 		}
 	}
 	s.r.unsent, s.r.clashes = false, s.conflicts
-	hub := s.r.advisor(ctx)
-	err := s.r.pull(ctx, hub)
-	hub.end(err)
+	err := s.r.pull(ctx)
+	if err == nil {
+		s.r.conclude(ctx)
+	}
 	s.r.ended = true
 	return err
 }

@@ -55,7 +55,7 @@ func (m *model) sync(h api.Hub, dir, strategy string) *client.Result {
 			continue
 		}
 		ref := cas.Ref{Kind: cas.Chunk, ID: cas.Sum([]byte(data))}
-		if err := m.hub.Blobs(m.t.Context(), m.volume(), []cas.Ref{ref}, func(cas.Blob) error { return nil }); err != nil {
+		if err := m.hub.Blobs(m.t.Context(), api.BlobsRequest{Volume: m.volume(), Refs: []cas.Ref{ref}}, func(cas.Blob) error { return nil }); err != nil {
 			m.t.Fatalf("sync %s with %s: %s had %q, which is nowhere on the hub: %v", filepath.Base(dir), strategy, path, data, err)
 		}
 	}

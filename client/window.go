@@ -53,7 +53,7 @@ func (a *assembler) receive(w *window, refs []cas.Ref) error {
 	var again cas.Ref
 	for len(refs) > 0 {
 		var own error // not the hub's
-		err := a.r.conn.Blobs(a.ctx, a.r.binding.VolumeID, refs, func(b cas.Blob) error {
+		err := a.r.conn.Blobs(a.ctx, a.r.blobs(refs), func(b cas.Blob) error {
 			refs = refs[1:]
 			a.r.meter.chunks.Add(1)
 			a.r.meter.bytesNew.Add(int64(b.Size()))
@@ -78,6 +78,11 @@ func (a *assembler) receive(w *window, refs []cas.Ref) error {
 		refs = refs[1:]
 	}
 	return nil
+}
+
+// blobs asks for what a pull needs.
+func (r *run) blobs(refs []cas.Ref) api.BlobsRequest {
+	return api.BlobsRequest{Volume: r.binding.VolumeID, Refs: refs, Session: r.pulling()}
 }
 
 // damaged reports whether the hub is there and a blob is not, or is not what it should be.

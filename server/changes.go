@@ -44,6 +44,9 @@ func changesRequest(c *gin.Context) (req api.ChangesRequest, skip uint64, err er
 	if req.To, err = queryID(c, "to"); err != nil {
 		return req, 0, err
 	}
+	if req.Session, err = querySession(c); err != nil {
+		return req, 0, err
+	}
 	if n := c.Query("skip"); n != "" {
 		if skip, err = strconv.ParseUint(n, 10, 63); err != nil {
 			return req, 0, invalid(api.ErrInvalid, "query: skip: %v", err)

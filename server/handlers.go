@@ -235,6 +235,17 @@ func queryVolume(c *gin.Context) (cas.VolumeID, error) {
 	return v, nil
 }
 
+// querySession reads the ID of a session; without the parameter it is zero.
+func querySession(c *gin.Context) (id api.SessionID, err error) {
+	if c.Query("session") == "" {
+		return id, nil
+	}
+	if id, err = cas.ParseVolumeID(c.Query("session")); err != nil {
+		return id, invalid(api.ErrInvalid, "query: session: %v", err)
+	}
+	return id, nil
+}
+
 // queryID reads an ID; without the parameter it is zero.
 func queryID(c *gin.Context, name string) (id cas.ID, err error) {
 	if err := id.UnmarshalText([]byte(c.Query(name))); err != nil {

@@ -46,7 +46,7 @@ func (d *double) Upload(ctx context.Context, _ api.SessionID, blobs []cas.Blob) 
 func (d *double) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error) {
 	return d.commit(ctx, req)
 }
-func (d *double) Blobs(ctx context.Context, _ cas.VolumeID, _ []cas.Ref, fn func(cas.Blob) error) error {
+func (d *double) Blobs(ctx context.Context, _ api.BlobsRequest, fn func(cas.Blob) error) error {
 	return d.blobs(ctx, fn)
 }
 func (d *double) Changes(context.Context, api.ChangesRequest) iter.Seq2[api.Change, error] {

@@ -61,8 +61,11 @@ func (s *server) blobs(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.Session, err = querySession(c); err != nil {
+		return nil, err
+	}
 	return nil, s.frames(c, func(fw *api.FrameWriter) error {
-		return s.hub.Blobs(c.Request.Context(), req.Volume, req.Refs, fw.Blob)
+		return s.hub.Blobs(c.Request.Context(), *req, fw.Blob)
 	})
 }
 

@@ -57,7 +57,7 @@ func BenchmarkBlobs(b *testing.B) {
 			b.SetBytes(8 << 20)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := h.Blobs(b.Context(), cas.VolumeID{}, all, keep); err != nil {
+				if err := h.Blobs(b.Context(), api.BlobsRequest{Refs: all}, keep); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -145,7 +145,7 @@ func requests() []request {
 				blobs, refs = append(blobs, b), append(refs, b.Ref())
 			}
 			err := h.Upload(ctx, s.session, blobs)
-			return errors.Join(err, s.hub.Blobs(ctx, s.volume.ID, refs, keep))
+			return errors.Join(err, s.hub.Blobs(ctx, api.BlobsRequest{Volume: s.volume.ID, Refs: refs}, keep))
 		}},
 		{"commit", commitOnce},
 		{"changes", func(ctx context.Context, h api.Hub, s *scene) error {
@@ -172,7 +172,7 @@ func requests() []request {
 		}},
 		{"blobs", func(ctx context.Context, h api.Hub, s *scene) error {
 			var got []cas.Ref
-			err := h.Blobs(ctx, s.volume.ID, refs(s.blobs...), func(b cas.Blob) error { got = append(got, b.Ref()); return nil })
+			err := h.Blobs(ctx, api.BlobsRequest{Volume: s.volume.ID, Refs: refs(s.blobs...)}, func(b cas.Blob) error { got = append(got, b.Ref()); return nil })
 			return errors.Join(err, same(got, refs(s.blobs...)))
 		}},
 		{"nodes", func(ctx context.Context, h api.Hub, s *scene) error {
@@ -277,7 +277,7 @@ func TestDamage(t *testing.T) {
 	ctx := t.Context()
 	p.damage(40_000) // of 106,000: every attempt brings some blobs
 	var got []cas.Ref
-	err := h.Blobs(ctx, s.volume.ID, refs(s.blobs...), func(b cas.Blob) error {
+	err := h.Blobs(ctx, api.BlobsRequest{Volume: s.volume.ID, Refs: refs(s.blobs...)}, func(b cas.Blob) error {
 		got = append(got, b.Ref())
 		return same(cas.Sum(b.Plain()), b.ID())
 	})
@@ -285,12 +285,12 @@ func TestDamage(t *testing.T) {
 		t.Errorf("%v after %d harms and %d retries", err, p.done(), h.Traffic().Retries)
 	}
 	p.damage(1000)
-	err = h.Blobs(ctx, s.volume.ID, refs(s.blobs[90]), keep)
+	err = h.Blobs(ctx, api.BlobsRequest{Volume: s.volume.ID, Refs: refs(s.blobs[90])}, keep)
 	if !errors.Is(err, cas.ErrCorrupt) {
 		t.Errorf("damaged each time: %v", err)
 	}
 	p.damage(0)
-	if err := h.Blobs(ctx, s.volume.ID, refs(s.blobs[90]), keep); err != nil {
+	if err := h.Blobs(ctx, api.BlobsRequest{Volume: s.volume.ID, Refs: refs(s.blobs[90])}, keep); err != nil {
 		t.Error(err)
 	}
 }

@@ -213,4 +213,12 @@ func (h *Hub) message(ctx context.Context, op api.Op, p *payload) (msg []byte, e
 	return msg, err
 }
 
+// sessionQuery is the query that names a session, unless that is zero.
+func sessionQuery(id api.SessionID) url.Values {
+	if id.IsZero() {
+		return nil
+	}
+	return url.Values{"session": {id.String()}}
+}
+
 func volumeQuery(v cas.VolumeID) url.Values { return url.Values{"volume": {v.String()}} }

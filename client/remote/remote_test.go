@@ -44,7 +44,7 @@ func (d *double) Status(context.Context, cas.VolumeID) (api.Status, error) {
 func (d *double) Upload(_ context.Context, _ api.SessionID, blobs []cas.Blob) error {
 	return d.upload(blobs)
 }
-func (d *double) Blobs(_ context.Context, _ cas.VolumeID, _ []cas.Ref, fn func(cas.Blob) error) error {
+func (d *double) Blobs(_ context.Context, _ api.BlobsRequest, fn func(cas.Blob) error) error {
 	for _, b := range d.blobs {
 		if err := fn(b); err != nil {
 			return err
@@ -112,7 +112,7 @@ func TestErrorsCross(t *testing.T) {
 		_, err := h.Status(t.Context(), cas.VolumeID{})
 		check("refusal", err)
 		n := 0
-		err = h.Blobs(t.Context(), cas.VolumeID{}, append(refs(d.blobs...), missing...), func(cas.Blob) error { n++; return nil })
+		err = h.Blobs(t.Context(), api.BlobsRequest{Refs: append(refs(d.blobs...), missing...)}, func(cas.Blob) error { n++; return nil })
 		check("amid blobs", err)
 		for _, e := range h.Changes(t.Context(), api.ChangesRequest{To: cas.ID{1}}) {
 			n++
@@ -281,7 +281,7 @@ func TestStalledAnswerIsCut(t *testing.T) {
 	defer close(release)
 	h := dial(t, srv.URL, remote.Options{Stall: 100 * time.Millisecond})
 	var got []cas.Ref
-	err := h.Blobs(t.Context(), cas.VolumeID{}, refs(blobs...), func(b cas.Blob) error {
+	err := h.Blobs(t.Context(), api.BlobsRequest{Refs: refs(blobs...)}, func(b cas.Blob) error {
 		got = append(got, b.Ref())
 		return nil
 	})
@@ -313,7 +313,7 @@ func TestSlowAnswerSurvives(t *testing.T) {
 	}))
 	defer srv.Close()
 	h := dial(t, srv.URL, remote.Options{Stall: stall})
-	if err := h.Blobs(t.Context(), cas.VolumeID{}, refs(blob), keep); err != nil || h.Traffic().Retries != 0 {
+	if err := h.Blobs(t.Context(), api.BlobsRequest{Refs: refs(blob)}, keep); err != nil || h.Traffic().Retries != 0 {
 		t.Errorf("%v, %+v", err, h.Traffic())
 	}
 }
@@ -387,12 +387,12 @@ func TestAnswersAreVerified(t *testing.T) {
 		"another kind":  {cas.Seal(cas.Page, []byte("a")), b},
 	} {
 		d.blobs = sent
-		if err := h.Blobs(t.Context(), cas.VolumeID{}, refs(a, b), keep); err == nil {
+		if err := h.Blobs(t.Context(), api.BlobsRequest{Refs: refs(a, b)}, keep); err == nil {
 			t.Errorf("%s passes", name)
 		}
 	}
 	d.blobs, d.change = []cas.Blob{a, b}, []api.Change{{Path: "x", New: &manifest.Manifest{Kind: manifest.Directory}}}
-	if err := h.Blobs(t.Context(), cas.VolumeID{}, refs(a, b), keep); err != nil {
+	if err := h.Blobs(t.Context(), api.BlobsRequest{Refs: refs(a, b)}, keep); err != nil {
 		t.Error(err)
 	}
 }

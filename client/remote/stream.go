@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"dfs/cas"
 	"dfs/server/api"
 )
 
 // Blobs implements [api.Hub].
-func (h *Hub) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
-	return h.fetch(ctx, api.OpBlobs, refs, fn, func(rest []cas.Ref) []byte {
-		return (&api.BlobsRequest{Volume: v, Refs: rest}).Append(nil)
+func (h *Hub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob) error) error {
+	return h.fetch(ctx, api.OpBlobs, sessionQuery(req.Session), req.Refs, fn, func(rest []cas.Ref) []byte {
+		return (&api.BlobsRequest{Volume: req.Volume, Refs: rest}).Append(nil)
 	})
 }
 
@@ -23,17 +24,17 @@ func (h *Hub) Nodes(ctx context.Context, v cas.VolumeID, ids []cas.ID, fn func(c
 	for i, id := range ids {
 		refs[i] = cas.Ref{Kind: cas.Node, ID: id}
 	}
-	return h.fetch(ctx, api.OpNodes, refs, fn, func(rest []cas.Ref) []byte {
+	return h.fetch(ctx, api.OpNodes, nil, refs, fn, func(rest []cas.Ref) []byte {
 		return (&api.NodesRequest{Volume: v, IDs: ids[len(ids)-len(rest):]}).Append(nil)
 	})
 }
 
 // fetch calls fn for each ref in order, once. After a cut it asks for the rest.
-func (h *Hub) fetch(ctx context.Context, op api.Op, refs []cas.Ref, fn func(cas.Blob) error, ask func(rest []cas.Ref) []byte) error {
+func (h *Hub) fetch(ctx context.Context, op api.Op, query url.Values, refs []cas.Ref, fn func(cas.Blob) error, ask func(rest []cas.Ref) []byte) error {
 	return h.persist(ctx, func() (moved bool, err error) {
 		before := len(refs)
 		p := framesPayload(ask(refs), nil)
-		err = h.send(ctx, op, nil, p, func(resp *http.Response) error {
+		err = h.send(ctx, op, query, p, func(resp *http.Response) error {
 			refs, err = h.deliver(api.NewFrameReader(resp.Body), op, refs, fn)
 			return err
 		})

@@ -65,6 +65,9 @@ func (w *changesWalk) attempt() error {
 	} else if wait := min(time.Until(w.until), w.hub.piece()); wait > 0 {
 		query.Set("wait", wait.String())
 	}
+	if !w.req.Session.IsZero() {
+		query.Set("session", w.req.Session.String())
+	}
 	if w.done > 0 {
 		query.Set("skip", strconv.FormatUint(w.done, 10))
 	}

@@ -4,8 +4,12 @@
 //
 // A push is Start, then for each batch Diff (which blobs are missing?) and
 // Upload, then Commit. A conflict is settled by a Commit too. A pull is Start, then Changes (or a Merkle walk with
-// Nodes when the replica has no base), then Blobs. Every call may be lost,
-// doubled or repeated at any time with the same effect as one call.
+// Nodes when the replica has no base), then Blobs, then Report that it is complete. Every
+// call may be lost, doubled or repeated at any time with the same effect as one call.
+//
+// A pull names its session in Changes and Blobs. That keeps the session alive, and takes it to
+// REQUESTING_METADATA or TRANSFERRING_FILES while they are answered and to APPLYING_CHANGES after
+// the last of them, where that is legal. It is information only: what is asked for is given either way.
 package api
 
 import (
@@ -86,7 +90,7 @@ type Hub interface {
 
 	// Blobs calls fn for each ref (chunks and pages) in the order asked for, at most
 	// Limits.Blobs of them. A blob is valid until fn returns.
-	Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error
+	Blobs(ctx context.Context, req BlobsRequest, fn func(cas.Blob) error) error
 
 	// Nodes is Blobs for tree nodes: the Merkle walk.
 	Nodes(ctx context.Context, v cas.VolumeID, ids []cas.ID, fn func(cas.Blob) error) error
@@ -300,6 +304,8 @@ type ChangesRequest struct {
 	Volume cas.VolumeID `json:"volume"`
 	From   cas.ID       `json:"from"`
 	To     cas.ID       `json:"to"`
+
+	Session SessionID `json:"-"` // of the pull that asks; zero: of none
 
 	Wait time.Duration `json:"-"` // at most MaxWait
 }

@@ -234,10 +234,12 @@ func (d *decoder) conflict() Conflict {
 	return c
 }
 
-// A BlobsRequest asks for blobs of a volume: the body of OpBlobs.
+// A BlobsRequest asks for blobs of a volume: the body of OpBlobs, but for the session, which
+// is in the query.
 type BlobsRequest struct {
-	Volume cas.VolumeID
-	Refs   []cas.Ref
+	Volume  cas.VolumeID
+	Refs    []cas.Ref
+	Session SessionID // of the pull that asks; zero: of none
 }
 
 // Append appends the binary form of r to dst.

@@ -205,21 +205,37 @@ func incomplete(who string, refs []cas.Ref, absent []bool) error {
 }
 
 // Blobs implements [api.Hub].
-func (h *Hub) Blobs(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(cas.Blob) error) error {
-	for _, ref := range refs {
+func (h *Hub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob) error) error {
+	for _, ref := range req.Refs {
 		if ref.Kind != cas.Chunk && ref.Kind != cas.Page {
 			return refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
 		}
 	}
+	defer h.serve(req.Session, req.Volume, api.TransferringFiles)()
 	bytes := int64(0)
-	err := h.read(ctx, v, refs, func(b cas.Blob) error {
+	err := h.read(ctx, req.Volume, req.Refs, func(b cas.Blob) error {
 		bytes += int64(b.Size())
 		return fn(b)
 	})
-	if err == nil && len(refs) > 0 {
-		h.events.Publish(events.DownloadCompleted{Volume: v, Blobs: int64(len(refs)), Bytes: bytes, At: h.now().UTC()})
+	if err == nil && len(req.Refs) > 0 {
+		h.events.Publish(events.DownloadCompleted{Volume: req.Volume, Blobs: int64(len(req.Refs)), Bytes: bytes, At: h.now().UTC()})
 	}
 	return err
+}
+
+// serve takes the session of a pull, if the request is of one, to a state until the returned
+// function is called. That is information only: a session that is not there, or may not go
+// to that state, is left alone.
+func (h *Hub) serve(id api.SessionID, v cas.VolumeID, state api.State) (served func()) {
+	if id.IsZero() || h.enter() != nil {
+		return func() {}
+	}
+	defer h.leave()
+	s, at, err := h.find(id)
+	if err != nil || at.id != v || s.begin(func(api.State) api.State { return state }) != nil {
+		return func() {}
+	}
+	return s.served
 }
 
 // Nodes implements [api.Hub].
@@ -261,6 +277,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			return
 		}
 		defer h.leave()
+		defer h.serve(req.Session, req.Volume, api.RequestingMetadata)()
 		from, to, err := h.rootsBetween(ctx, req)
 		if err != nil {
 			yield(api.Change{}, wire(err))

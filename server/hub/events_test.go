@@ -178,12 +178,12 @@ func TestPushIsTold(t *testing.T) {
 	wantEvents(t, o.sub)
 
 	take := func(cas.Blob) error { return nil }
-	if err := o.Blobs(t.Context(), o.volume, []cas.Ref{blob.Ref()}, take); err != nil {
+	if err := o.Blobs(t.Context(), api.BlobsRequest{Volume: o.volume, Refs: []cas.Ref{blob.Ref()}}, take); err != nil {
 		t.Fatal(err)
 	}
 	wantEvents(t, o.sub, events.DownloadCompleted{Volume: o.volume, Blobs: 1, Bytes: 7, At: o.at()})
 	cut := errors.New("the client went away")
-	if err := o.Blobs(t.Context(), o.volume, []cas.Ref{blob.Ref()}, func(cas.Blob) error { return cut }); !errors.Is(err, cut) {
+	if err := o.Blobs(t.Context(), api.BlobsRequest{Volume: o.volume, Refs: []cas.Ref{blob.Ref()}}, func(cas.Blob) error { return cut }); !errors.Is(err, cut) {
 		t.Fatal(err)
 	}
 	wantEvents(t, o.sub)

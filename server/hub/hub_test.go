@@ -225,7 +225,7 @@ func TestPagesOfAnotherVolume(t *testing.T) {
 	}
 	refuse := func(cas.Blob) error { return errors.New("visible") }
 	for _, b := range blobs {
-		if err := h.Blobs(t.Context(), other.ID, []cas.Ref{b.Ref()}, refuse); !errors.Is(err, cas.ErrNotFound) {
+		if err := h.Blobs(t.Context(), api.BlobsRequest{Volume: other.ID, Refs: []cas.Ref{b.Ref()}}, refuse); !errors.Is(err, cas.ErrNotFound) {
 			t.Fatalf("%v: %v", b.Ref(), err)
 		}
 	}
@@ -244,23 +244,23 @@ func TestReads(t *testing.T) {
 	var got []cas.ID
 	keep := func(b cas.Blob) error { got = append(got, b.ID()); return nil }
 	refs := []cas.Ref{twoBlob.Ref(), oneBlob.Ref(), twoBlob.Ref()}
-	if err := h.Blobs(t.Context(), v, refs, keep); err != nil || !slices.Equal(got, []cas.ID{twoBlob.ID(), oneBlob.ID(), twoBlob.ID()}) {
+	if err := h.Blobs(t.Context(), api.BlobsRequest{Volume: v, Refs: refs}, keep); err != nil || !slices.Equal(got, []cas.ID{twoBlob.ID(), oneBlob.ID(), twoBlob.ID()}) {
 		t.Fatalf("%v: %v", got, err)
 	}
 	if err := h.Nodes(t.Context(), v, []cas.ID{c.seen.Root}, keep); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, h.Nodes(t.Context(), v, []cas.ID{oneBlob.ID()}, keep), api.ErrNoBlob)
-	wantError(t, h.Blobs(t.Context(), v, []cas.Ref{{Kind: cas.Node, ID: c.seen.Root}}, keep), api.ErrInvalid)
-	wantError(t, h.Blobs(t.Context(), randomID(), refs, keep), api.ErrNotFound)
-	wantError(t, h.Blobs(t.Context(), v, make([]cas.Ref, 0x10000), keep), api.ErrInvalid)
+	wantError(t, h.Blobs(t.Context(), api.BlobsRequest{Volume: v, Refs: []cas.Ref{{Kind: cas.Node, ID: c.seen.Root}}}, keep), api.ErrInvalid)
+	wantError(t, h.Blobs(t.Context(), api.BlobsRequest{Volume: randomID(), Refs: refs}, keep), api.ErrNotFound)
+	wantError(t, h.Blobs(t.Context(), api.BlobsRequest{Volume: v, Refs: make([]cas.Ref, 0x10000)}, keep), api.ErrInvalid)
 	wantError(t, h.Nodes(t.Context(), v, make([]cas.ID, 0x10000), keep), api.ErrTooLarge)
 	_, err := h.Snapshot(t.Context(), v, cas.ID{1})
 	wantError(t, err, api.ErrNotFound)
 	_, err = h.Status(t.Context(), randomID())
 	wantError(t, err, api.ErrNotFound)
 	own := errors.New("own")
-	if err := h.Blobs(t.Context(), v, refs, func(cas.Blob) error { return own }); err != own {
+	if err := h.Blobs(t.Context(), api.BlobsRequest{Volume: v, Refs: refs}, func(cas.Blob) error { return own }); err != own {
 		t.Fatalf("error %v", err)
 	}
 }

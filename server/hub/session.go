@@ -107,6 +107,17 @@ func (s *session) done() {
 	s.active = s.now()
 }
 
+// served ends a call that brought a pull something. When none is under way the pull applies what it has.
+func (s *session) served() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
+	s.active = s.now()
+	if s.calls == 0 && !s.sealed {
+		s.move(api.ApplyingChanges)
+	}
+}
+
 // applying takes the session, whose commit lacks no blob, on to its tree.
 func (s *session) applying() {
 	s.mu.Lock()

@@ -104,7 +104,7 @@ func testConflict(t *testing.T, f *fixture) {
 	status, err := f.Status(f.ctx, f.volume.ID)
 	must(t, err)
 	equal(t, "open conflicts", status.Conflicts, 1)
-	must(t, f.Blobs(f.ctx, f.volume.ID, []cas.Ref{blobOurs.Ref()}, func(cas.Blob) error { return nil }))
+	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: []cas.Ref{blobOurs.Ref()}}, func(cas.Blob) error { return nil }))
 }
 
 func testDeleteMeetsEdit(t *testing.T, f *fixture) {

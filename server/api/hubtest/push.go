@@ -49,7 +49,7 @@ func testPush(t *testing.T, f *fixture) {
 		t.Errorf("snapshot: %+v", s)
 	}
 	var got []byte
-	must(t, f.Blobs(f.ctx, f.volume.ID, []cas.Ref{blobA.Ref(), blobB.Ref()}, func(b cas.Blob) error {
+	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: []cas.Ref{blobA.Ref(), blobB.Ref()}}, func(b cas.Blob) error {
 		got = append(got, b.Plain()...)
 		return nil
 	}))
@@ -110,7 +110,7 @@ func testPages(t *testing.T, f *fixture) {
 	_, err = f.Commit(f.ctx, req)
 	must(t, err)
 	i, source := 0, func(ctx context.Context, refs []cas.Ref, fn func(cas.Blob) error) error {
-		return f.Blobs(ctx, f.volume.ID, refs, fn)
+		return f.Blobs(ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: refs}, fn)
 	}
 	for run, err := range manifest.Runs(f.ctx, f.tree(t)["large"], source) {
 		must(t, err)

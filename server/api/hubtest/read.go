@@ -105,7 +105,7 @@ func testBlobs(t *testing.T, f *fixture) {
 	must(t, f.Upload(f.ctx, session, append(blobs, cas.NewCodec(cas.CompressMax).Compress(big, nil), empty)))
 	refs = append(refs, big.Ref(), empty.Ref(), refs[7], refs[7])
 	i := 0
-	must(t, f.Blobs(f.ctx, f.volume.ID, refs, func(b cas.Blob) error {
+	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: refs}, func(b cas.Blob) error {
 		if b.Ref() != refs[i] || cas.Sum(b.Plain()) != b.ID() {
 			t.Fatalf("blob %d: %v instead of %v", i, b.Ref(), refs[i])
 		}
@@ -113,18 +113,18 @@ func testBlobs(t *testing.T, f *fixture) {
 		return nil
 	}))
 	equal(t, "blobs", i, len(refs))
-	must(t, f.Blobs(f.ctx, f.volume.ID, nil, nil))
+	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID}, nil))
 	mine, n := errors.New("mine"), 0
-	err := f.Blobs(f.ctx, f.volume.ID, refs, func(cas.Blob) error { n++; return mine })
+	err := f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: refs}, func(cas.Blob) error { n++; return mine })
 	if err != mine || n != 1 {
 		t.Errorf("the error of fn becomes %v after %d calls", err, n)
 	}
 	keep := func(cas.Blob) error { return nil }
 	absent := cas.Ref{Kind: cas.Chunk, ID: cas.ID{1}}
-	want(t, f.Blobs(f.ctx, f.volume.ID, []cas.Ref{absent}, keep), api.ErrNoBlob, cas.ErrNotFound)
-	want(t, f.Blobs(f.ctx, f.volume.ID, append(refs, absent), keep), api.ErrNoBlob, cas.ErrNotFound)
-	want(t, f.Blobs(f.ctx, f.volume.ID, []cas.Ref{{Kind: cas.Page, ID: refs[0].ID}}, keep), api.ErrNoBlob)
-	want(t, f.Blobs(f.ctx, f.volume.ID, []cas.Ref{{Kind: cas.Node, ID: refs[0].ID}}, keep), api.ErrInvalid)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: []cas.Ref{absent}}, keep), api.ErrNoBlob, cas.ErrNotFound)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: append(refs, absent)}, keep), api.ErrNoBlob, cas.ErrNotFound)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: []cas.Ref{{Kind: cas.Page, ID: refs[0].ID}}}, keep), api.ErrNoBlob)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: []cas.Ref{{Kind: cas.Node, ID: refs[0].ID}}}, keep), api.ErrInvalid)
 }
 
 func testOtherVolumes(t *testing.T, f *fixture) {
@@ -134,11 +134,11 @@ func testOtherVolumes(t *testing.T, f *fixture) {
 	must(t, err)
 	other := &fixture{Hub: f.Hub, ctx: f.ctx, volume: v}
 	keep := func(cas.Blob) error { return nil }
-	want(t, f.Blobs(f.ctx, v.ID, []cas.Ref{blob.Ref()}, keep), api.ErrNoBlob)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: v.ID, Refs: []cas.Ref{blob.Ref()}}, keep), api.ErrNoBlob)
 	// The caller reads both volumes, so the blob need not be sent again.
 	r := other.replica()
 	r.pushed(t, tree{"b": m})
-	must(t, f.Blobs(f.ctx, v.ID, []cas.Ref{blob.Ref()}, keep))
+	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: v.ID, Refs: []cas.Ref{blob.Ref()}}, keep))
 	equal(t, "tree", other.tree(t), tree{"b": m})
 	_, err = f.Snapshot(f.ctx, v.ID, f.head(t).Snapshot)
 	want(t, err, api.ErrNotFound)

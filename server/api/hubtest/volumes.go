@@ -91,7 +91,7 @@ func testNotFound(t *testing.T, f *fixture) {
 	want(t, err, api.ErrNotFound)
 	_, err = f.Snapshot(f.ctx, absent, cas.ID{})
 	want(t, err, api.ErrNotFound)
-	want(t, f.Blobs(f.ctx, absent, []cas.Ref{{Kind: cas.Chunk}}, keep), api.ErrNotFound)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: absent, Refs: []cas.Ref{{Kind: cas.Chunk}}}, keep), api.ErrNotFound)
 	want(t, f.Nodes(f.ctx, absent, []cas.ID{{1}}, keep), api.ErrNotFound)
 	for _, req := range []api.ChangesRequest{{Volume: absent}, {Volume: f.volume.ID, From: cas.ID{1}}, {Volume: f.volume.ID, To: cas.ID{1}}} {
 		n := 0
@@ -187,7 +187,7 @@ func testTooMuch(t *testing.T, f *fixture) {
 		refs[i] = cas.Ref{Kind: cas.Chunk, ID: cas.Sum(fmt.Append(nil, i))}
 	}
 	keep := func(cas.Blob) error { return nil }
-	want(t, f.Blobs(f.ctx, f.volume.ID, refs, keep), api.ErrTooLarge)
+	want(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: refs}, keep), api.ErrTooLarge)
 	want(t, f.Nodes(f.ctx, f.volume.ID, make([]cas.ID, len(refs)), keep), api.ErrTooLarge)
 	_, err = f.Diff(f.ctx, api.DiffRequest{Session: session, Ask: refs})
 	want(t, err, api.ErrTooLarge)
