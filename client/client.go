@@ -18,6 +18,8 @@ import (
 // A Conn is a hub that a run talks to, with what crossed the wire so far.
 type Conn interface {
 	api.Hub
+	// Tell is Report that does not wait for the answer: it returns when the report is on its way.
+	Tell(ctx context.Context, session api.SessionID, state api.State)
 	Traffic() Traffic // zero for a hub in process
 	Close() error
 }

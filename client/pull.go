@@ -88,7 +88,7 @@ func (r *run) pull(ctx context.Context) error {
 // was asked for. That is information only: where it is lost, the session expires.
 func (r *run) conclude(ctx context.Context) {
 	if !r.cfg.DryRun {
-		r.conn.Report(ctx, r.session.Session, api.Complete)
+		r.conn.Tell(ctx, r.session.Session, api.Complete)
 	}
 }
 

@@ -40,7 +40,7 @@ func newTransport(counts *traffic, stall, dial time.Duration) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &conn{c, counts, stall}, nil
+			return &conn{Conn: c, counts: counts, stall: stall}, nil
 		},
 		Protocols:           protocols,
 		MaxConnsPerHost:     maxConns,
@@ -59,6 +59,7 @@ type conn struct {
 	net.Conn
 	counts *traffic
 	stall  time.Duration
+	wrote  atomic.Pointer[func()] // called once, after the next write
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -71,6 +72,11 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (written int, err error) {
+	defer func() {
+		if wrote := c.wrote.Swap(nil); wrote != nil {
+			(*wrote)()
+		}
+	}()
 	for written < len(p) {
 		if err := c.SetDeadline(time.Now().Add(c.stall)); err != nil {
 			return written, err

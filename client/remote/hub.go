@@ -2,8 +2,11 @@ package remote
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http/httptrace"
 	"net/url"
+	"sync"
 	"unicode/utf8"
 
 	"dfs/cas"
@@ -44,6 +47,7 @@ func (h *Hub) Start(ctx context.Context, req api.StartRequest) (answer api.Start
 	if err := checkText(req.Client, req.Command); err != nil {
 		return answer, err
 	}
+	h.told.Wait()
 	if err := h.call(ctx, api.OpStart, nil, req, &answer); err != nil {
 		return answer, err
 	}
@@ -102,6 +106,28 @@ func (h *Hub) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnsw
 // Report implements [api.Hub].
 func (h *Hub) Report(ctx context.Context, session api.SessionID, state api.State) error {
 	return h.call(ctx, api.OpReport, nil, api.Progress{Session: session, State: state}, nil)
+}
+
+// Tell is Report that does not wait for the answer and is not repeated: it returns when the report is
+// on its way, and is there even if the process ends then. Start waits for what is left of it.
+func (h *Hub) Tell(ctx context.Context, session api.SessionID, state api.State) {
+	ctx, cancel := context.WithTimeout(ctx, h.opts.First)
+	sent := make(chan struct{})
+	leave := sync.OnceFunc(func() { close(sent) })
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if c, ok := info.Conn.(*conn); ok { // not with TLS: then the answer is waited for
+			c.wrote.Store(&leave)
+		}
+	}})
+	h.told.Go(func() {
+		defer cancel()
+		defer leave()
+		data, err := json.Marshal(api.Progress{Session: session, State: state})
+		if err == nil {
+			h.attempt(ctx, api.OpReport, nil, newPayload(api.JSON, data), nil)
+		}
+	})
+	<-sent
 }
 
 // Snapshot implements [api.Hub].

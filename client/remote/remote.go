@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type Hub struct {
 	limits    atomic.Pointer[api.Limits] // the hub's, once it has told them
 	answered  atomic.Bool                // the hub has answered something
 	counts    traffic
+	told      sync.WaitGroup // what is told and has no answer yet
 	transport *http.Transport
 }
 

@@ -66,7 +66,7 @@ func TestWritingKeepsReadingAlive(t *testing.T) {
 	}
 	defer peer.Close()
 	const stall = 500 * time.Millisecond
-	c := &conn{raw, new(traffic), stall}
+	c := &conn{Conn: raw, counts: new(traffic), stall: stall}
 	read := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))

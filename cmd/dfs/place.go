@@ -13,6 +13,7 @@ import (
 
 	"dfs/client"
 	"dfs/client/remote"
+	"dfs/server/api"
 	"dfs/server/hub"
 )
 
@@ -141,6 +142,11 @@ func (h overHTTP) Traffic() client.Traffic { return client.Traffic(h.Hub.Traffic
 
 // inProcess is a hub that runs in this process, so nothing crosses a wire.
 type inProcess struct{ *hub.Hub }
+
+// Tell implements [client.Conn].
+func (h inProcess) Tell(ctx context.Context, session api.SessionID, state api.State) {
+	h.Report(ctx, session, state)
+}
 
 // Traffic implements [client.Conn].
 func (inProcess) Traffic() client.Traffic { return client.Traffic{} }
