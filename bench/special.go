@@ -21,6 +21,7 @@ func specials() map[string]work {
 		"crash-open":     {measure: (*run).crashOpen, silent: true},
 		"syncs":          {measure: (*run).syncs, silent: true},
 		"streams":        {measure: (*run).streams},
+		"churn":          {measure: (*run).churns},
 		"commit":         {measure: (*run).commit},
 		"tree-diff":      {measure: (*run).treeDiff},
 	}

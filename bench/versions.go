@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,6 +105,35 @@ func (r *run) oneOfMany() error {
 					return err
 				}
 				if err := r.each(turn(all, blank.Run), report.OpOneChanged, blank, pushing); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// churns edits, moves and deletes 1 % of 100,000 small files in each round, on top of what the
+// rounds before it did, and each tool pushes and pulls that.
+func (r *run) churns() error {
+	return r.compare("small-100k", anyPeer, func(w workload.Workload, all []contestant) error {
+		return r.stage(w, all, func(blank report.Record) error {
+			blank.Workload = "churn"
+			for _, c := range all {
+				if err := errors.Join(c.push(&report.Record{}), c.pull(&report.Record{})); err != nil {
+					return fmt.Errorf("%s: %w", c.name(), err)
+				}
+			}
+			for blank.Run = range r.Rounds {
+				err := r.change(func(dir string) error {
+					_, err := workload.Churn(r.ctx, dir, r.Seed, blank.Run)
+					return err
+				})
+				if err != nil {
+					return err
+				}
+				order := turn(all, blank.Run)
+				if err := errors.Join(r.each(order, report.OpPushChurn, blank, pushing), r.each(order, report.OpPullChurn, blank, pulling)); err != nil {
 					return err
 				}
 			}

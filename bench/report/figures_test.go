@@ -102,6 +102,15 @@ func TestPeaksAreTheGreatestAndFailuresDoNotCount(t *testing.T) {
 	}
 }
 
+// TestSizeOfMissingTool: the first row of a group names it, also where its tool is missing.
+func TestSizeOfMissingTool(t *testing.T) {
+	s := Set{Records: []Record{{Workload: "w", Operation: OpPush, Tool: "kopia", Scale: 1, Failed: "missing"}}}
+	s.Records = append(s.Records, set("dfs", 1).Records...)
+	if r := summarise(s)[0]; r.tool != "kopia" || r.title() != "w, push (10 files, 10.0 MiB): no rsync to compare with" {
+		t.Errorf("%s: %q", r.tool, r.title())
+	}
+}
+
 func TestRatio(t *testing.T) {
 	s := set("dfs", 1, 1, 1)
 	if r := summarise(s)[0]; r.ratio != 0 || !r.baselineIsMissed {

@@ -103,9 +103,20 @@ func summarise(s Set) []row {
 			k := key{g, tool}
 			rows = append(rows, rowOf(k, runs[k], s.limits()))
 		}
+		lend(rows[first:])
 		hold(rows[first:])
 	}
 	return rows
+}
+
+// lend gives the size of a group's work to those of its rows that do not tell it, since their tool is missing.
+func lend(rows []row) {
+	i := slices.IndexFunc(rows, func(r row) bool { return r.files > 0 || r.bytes > 0 })
+	for j := range rows {
+		if i >= 0 && rows[j].runs == 0 && rows[j].files == 0 && rows[j].bytes == 0 {
+			rows[j].files, rows[j].bytes = rows[i].files, rows[i].bytes
+		}
+	}
 }
 
 // hold holds the rows of a group against its baseline.

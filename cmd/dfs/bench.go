@@ -29,8 +29,9 @@ a directory into it as JSON lines (results.json) and as a page (report.html).
 
 Workloads are 1k-1gib, 1k-1gib-half, small-100k, 4k-1000, flat-1m, deep, big-10g, versions,
 duplicates, diff-10k; pushes of what changed are big-edits (a file of 10 GiB; beside tools
-with a repository), one-of-many (of 1,000,000 files; beside those and tools with a daemon)
-and versions-space (20 states of a source tree); with dfs alone, killed-push, crash-open,
+with a repository), one-of-many (of 1,000,000 files; beside those and tools with a daemon),
+churn (1 % of small-100k edited, moved and deleted a round) and versions-space (20 states of a
+source tree); with dfs alone, killed-push, crash-open,
 syncs, streams (uploads in 1 to 64 streams), commit (the latency of one small edit) and
 tree-diff (finding 1 % of changes). Peers are rsync, rsync-nosync, rsync-daemon, restic,
 restic-rest, borg, kopia, rclone and unison, as far as they are installed. With --rtt or
