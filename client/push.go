@@ -36,16 +36,11 @@ func (r *run) push(ctx context.Context, assume bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.reset()
-	if !r.cfg.DryRun {
-		if err := r.absorb(ctx); err != nil {
-			return err
-		}
-	}
-	base, err := replica.OpenBase(r.cfg.Dir)
+	base, seen, done, err := r.outgoing(ctx)
 	if err != nil {
 		return err
 	}
-	defer base.Close()
+	defer done()
 	p, err := newPusher(ctx, r)
 	if err != nil {
 		return err
@@ -65,7 +60,7 @@ func (r *run) push(ctx context.Context, assume bool) error {
 		return p.failed(err)
 	}
 	if r.cfg.DryRun {
-		r.stand(r.session.Head, base.Seen)
+		r.stand(r.session.Head, seen)
 		return cmp.Or(p.checkDeletions(), r.listChanges())
 	}
 	if err := p.checkDeletions(); err != nil {

@@ -81,13 +81,21 @@ func (r *run) askHub(ctx context.Context, seen replica.Seen, st *Status) error {
 
 // preview writes the base file as a fetch would make it, without taking it.
 func (r *run) preview(ctx context.Context, base *replica.Reader) (*replica.Writer, error) {
-	var settled *replica.Reader
 	spool, err := r.decided(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if spool != nil {
 		defer spool.Abort()
+	}
+	return r.previewOf(ctx, base, spool)
+}
+
+// previewOf is preview with what decided returned.
+func (r *run) previewOf(ctx context.Context, base *replica.Reader, spool *replica.Writer) (*replica.Writer, error) {
+	var settled *replica.Reader
+	var err error
+	if spool != nil {
 		if settled, err = spool.Reread(); err != nil {
 			return nil, err
 		}
