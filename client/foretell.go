@@ -29,7 +29,9 @@ func (r *run) foretell(ctx context.Context) error {
 	f.puller = newPuller(ctx, r)
 	f.puller.plan = new(outlook) // it applies nothing
 	s := survey{r: r, hasher: newHasher(r, f.asker.add, func() {}), local: true, remote: true, resend: true, assume: true}
-	err = s.each(ctx, base, f.visit)
+	if err = s.each(ctx, base, f.visit); err == nil {
+		err = f.settle(ctx)
+	}
 	if err = f.puller.finish(err); err == nil {
 		err = f.asker.ask()
 	}
@@ -47,7 +49,10 @@ type forecast struct {
 	r         *run
 	asker     *asker
 	seen      replica.Seen
-	puller    *puller // of which only what it knows of blocked paths and of chunks is used
+	puller    *puller           // of which only what it knows of blocked paths and of chunks is used
+	head      api.Way[struct{}] // to what was visited last, as the head will be
+	clashes   []clash
+	settled   []Change // that settling them makes
 	up, down  *Counts
 	deletions [2]deletions // on the hub, and here
 	local     *localChunks
@@ -91,6 +96,7 @@ func (f *forecast) conclude() error {
 	if err := f.list(); err != nil {
 		return err
 	}
+	f.sortChanges()
 	for i, side := range []Side{Local, Remote} {
 		f.deletions[i].settle()
 		if err := f.deletions[i].check(r, side); err != nil {
@@ -130,13 +136,19 @@ func (f *forecast) visit(p *found) error {
 		return err
 	}
 	o := reconcile.Run(reconcile.ModeSync, base, p.local, remote)
-	if _, ok := f.puller.above(p); o.Local != nil && !ok {
+	_, here := f.puller.above(p)
+	f.head.Reach(p.path)
+	_, there := f.head.Parents()
+	if o.Local != nil && !here || o.Remote != nil && !there {
 		o = reconcile.Outcome{Local: p.local, Remote: remote, Conflict: true}
 	}
+	if o.Conflict {
+		f.clash(p, base, remote)
+	}
 	f.puller.noteAs(p, o.Local)
+	f.head.Note(api.Step[struct{}]{Path: p.path, Standing: api.StandingOf(o.Remote)})
 	switch {
 	case o.Conflict:
-		f.r.result.Conflicts = append(f.r.result.Conflicts, p.path)
 		return nil
 	case o.Kept:
 		f.r.result.Kept = append(f.r.result.Kept, p.path)
@@ -150,17 +162,22 @@ func (f *forecast) visit(p *found) error {
 	return f.fetch(p, o.Local)
 }
 
-// tell notes that a path becomes new on one side.
+// tell notes that a path becomes new on one side. Paths ascend.
 func (f *forecast) tell(side Side, counts *Counts, path string, old, new *manifest.Manifest) error {
 	if manifest.Equal(old, new) {
 		return nil
 	}
+	return f.count(side, counts, path, old, new, func(old, new []byte) error { return f.r.tell(side, path, old, new) })
+}
+
+// count counts a change of one side, which note notes.
+func (f *forecast) count(side Side, counts *Counts, path string, old, new *manifest.Manifest, note func(old, new []byte) error) error {
 	was, becomes, err := encodeBoth(old, new)
 	if err != nil {
 		return err
 	}
 	before := f.r.result.Summary
-	if err := f.r.tell(side, path, was, becomes); err != nil {
+	if err := note(was, becomes); err != nil {
 		return err
 	}
 	now := f.r.result.Summary
@@ -189,24 +206,32 @@ func (f *forecast) fetch(p *found, becomes *manifest.Manifest) (err error) {
 	if becomes == nil || becomes.Kind != manifest.File || manifest.SameContent(p.local, becomes) {
 		return nil
 	}
+	for run, err := range f.puller.asm.runs(target{path: p.path, m: becomes, old: p.old}) {
+		if err != nil {
+			return fmt.Errorf("%q: %w", p.path, err)
+		}
+		if err := f.fetchRun(run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchRun counts a chunk that no local file has.
+func (f *forecast) fetchRun(run manifest.Run) (err error) {
 	if f.local == nil {
 		f.fetched = map[cas.ID]struct{}{}
 		if f.local, err = findLocal(f.r); err != nil {
 			return err
 		}
 	}
-	for run, err := range f.puller.asm.runs(target{path: p.path, m: becomes, old: p.old}) {
-		if err != nil {
-			return fmt.Errorf("%q: %w", p.path, err)
-		}
-		_, here := f.local.at[prefix(run.ID)]
-		if _, counted := f.fetched[run.ID]; here || counted || run.ID == chunker.ZeroID() {
-			continue
-		}
-		f.fetched[run.ID] = struct{}{}
-		f.chunks++
-		f.bytes += int64(run.Size)
+	_, here := f.local.at[prefix(run.ID)]
+	if _, counted := f.fetched[run.ID]; here || counted || run.ID == chunker.ZeroID() {
+		return nil
 	}
+	f.fetched[run.ID] = struct{}{}
+	f.chunks++
+	f.bytes += int64(run.Size)
 	return nil
 }
 

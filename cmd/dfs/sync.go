@@ -19,6 +19,8 @@ what becomes of it:
   merge    texts are merged line by line where that is clean; else as manual
   copy     the hub's version takes the path, this one becomes a file beside it
 
+A dry run tells what the strategy would make of each conflict.
+
 No version is lost: what does not take the path stays on the hub, with the conflict
 (dfs conflicts --all). Where one side is a directory, lww and merge do as manual.
 

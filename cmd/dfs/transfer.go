@@ -113,6 +113,7 @@ func (o *output) outcome(res *client.Result) {
 		}
 		o.change(c)
 	}
+	o.settlings(res.Settlings)
 	o.skipped(res.Skipped)
 	o.paths("nested", res.Nested, "a replica of its own (it holds .dfs); left alone")
 	o.paths("kept", res.Kept, "deleted on one side, and changed or not empty on the other; it is kept")
@@ -122,6 +123,25 @@ func (o *output) outcome(res *client.Result) {
 		said = "changed here and on the hub; left as it is here"
 	}
 	o.paths("conflict", res.Conflicts, said)
+}
+
+// settlings prints what a strategy would make of conflicts.
+func (o *output) settlings(list []client.Settling) {
+	for _, s := range list {
+		switch {
+		case o.json:
+			o.object(struct {
+				Type string   `json:"type"` // "settle"
+				Path jsonPath `json:"path"`
+				Take string   `json:"take"`
+				Copy jsonPath `json:"copy,omitempty"`
+			}{"settle", jsonPath(s.Path), s.Take, jsonPath(s.Copy)})
+		case s.Copy != "":
+			o.result("  conflict    %s: settled by %s, as %s", quoted(s.Path), s.Take, quoted(s.Copy))
+		default:
+			o.result("  conflict    %s: settled by %s", quoted(s.Path), s.Take)
+		}
+	}
 }
 
 // change prints a change that a dry run would make.
