@@ -58,6 +58,9 @@ var (
 	ErrBusy       = &Error{Code: "busy", Message: "the hub is busy or stopping; try again"}
 	ErrForbidden  = &Error{Code: "forbidden", Message: "not allowed"}
 	ErrInternal   = &Error{Code: "internal", Message: "internal error"}
+
+	ErrUnauthorized = &Error{Code: "unauthorized", Message: "no valid token"}
+	ErrTooMany      = &Error{Code: "too_many", Message: "too many requests; try again later"}
 )
 
 // kinds maps each code to its HTTP status and, where it has one, its error in package cas.
@@ -82,6 +85,8 @@ var kinds = []struct {
 	{ErrPoisoned, http.StatusServiceUnavailable, cas.ErrPoisoned},
 	{ErrBusy, http.StatusServiceUnavailable, nil},
 	{ErrForbidden, http.StatusForbidden, nil},
+	{ErrUnauthorized, http.StatusUnauthorized, nil},
+	{ErrTooMany, http.StatusTooManyRequests, nil},
 	{ErrInternal, http.StatusInternalServerError, nil},
 }
 

@@ -31,6 +31,19 @@ const (
 	OpSettle
 )
 
+// Need is what a route needs of its caller on a hub with accounts. For which volumes
+// the caller has the right is for the hub to decide.
+type Need uint8
+
+// What routes need.
+const (
+	NeedsNothing Need = iota // a route for anybody
+	NeedsToken               // a valid token
+	NeedsRead                // one with that right, or a higher one, for some volume
+	NeedsWrite
+	NeedsAdmin
+)
+
 // HeaderSnapshot is the header of a changes answer that tells the snapshot up
 // to which the changes lead, in the form of cas.ID.
 const HeaderSnapshot = "Dfs-Snapshot"
@@ -41,6 +54,7 @@ type Route struct {
 	Name   string
 	Method string
 	Path   string
+	Needs  Need
 	Query  []string // the parameters that are known; others are refused
 	Takes  []string // content types of the request's body; nil: it has none
 	Gives  []string // content types of the answer's body; the first unless Accept is exactly another
@@ -49,37 +63,37 @@ type Route struct {
 
 // routes is the table, in the order of the operations.
 var routes = [...]Route{
-	OpHealth: {"health", http.MethodGet, "/healthz", nil, nil, []string{JSON},
+	OpHealth: {"health", http.MethodGet, "/healthz", NeedsNothing, nil, nil, []string{JSON},
 		"tells that the hub answers: {}"},
-	OpInfo: {"info", http.MethodGet, "/api/hub", []string{"name"}, nil, []string{JSON},
+	OpInfo: {"info", http.MethodGet, "/api/hub", NeedsToken, []string{"name"}, nil, []string{JSON},
 		"Hub.Info, with the volume of the name"},
-	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", []string{"name"}, nil, []string{JSON},
+	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", NeedsToken, []string{"name"}, nil, []string{JSON},
 		"Hub.Volumes: {\"volumes\": [Volume]}"},
-	OpCreateVolume: {"create volume", http.MethodPost, "/api/volumes", nil, []string{JSON}, []string{JSON},
+	OpCreateVolume: {"create volume", http.MethodPost, "/api/volumes", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"Hub.CreateVolume of {\"name\", \"id\"}: Volume"},
-	OpStart: {"start", http.MethodPost, "/api/sync/start", nil, []string{JSON}, []string{JSON},
+	OpStart: {"start", http.MethodPost, "/api/sync/start", NeedsRead, nil, []string{JSON}, []string{JSON},
 		"Hub.Start of StartRequest: StartAnswer"},
-	OpDiff: {"diff", http.MethodPost, "/api/sync/diff", nil, []string{Binary, JSON}, []string{JSON, Binary},
+	OpDiff: {"diff", http.MethodPost, "/api/sync/diff", NeedsWrite, nil, []string{Binary, JSON}, []string{JSON, Binary},
 		"Hub.Diff"},
-	OpUpload: {"upload", http.MethodPost, "/api/file/upload", []string{"session"}, []string{Binary}, []string{JSON},
+	OpUpload: {"upload", http.MethodPost, "/api/file/upload", NeedsWrite, []string{"session"}, []string{Binary}, []string{JSON},
 		"Hub.Upload of frames: {\"blobs\": how many}; what came whole is stored even when the body is cut"},
-	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", nil, []string{Binary, JSON}, []string{JSON, Binary},
+	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", NeedsWrite, nil, []string{Binary, JSON}, []string{JSON, Binary},
 		"Hub.Commit; the JSON form has no blobs"},
-	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", []string{"volume", "from", "to", "skip", "wait", "session"}, nil, []string{JSON, Binary},
+	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", NeedsRead, []string{"volume", "from", "to", "skip", "wait", "session"}, nil, []string{JSON, Binary},
 		"Hub.Changes without the first skip, wait as in 30s; the Dfs-Snapshot header tells what to was: {\"changes\": [Change], \"count\" or \"error\"}"},
-	OpStatus: {"status", http.MethodGet, "/api/sync/status", []string{"volume"}, nil, []string{JSON},
+	OpStatus: {"status", http.MethodGet, "/api/sync/status", NeedsRead, []string{"volume"}, nil, []string{JSON},
 		"Hub.Status"},
-	OpReport: {"report", http.MethodPost, "/api/sync/status", nil, []string{JSON}, []string{JSON},
+	OpReport: {"report", http.MethodPost, "/api/sync/status", NeedsRead, nil, []string{JSON}, []string{JSON},
 		"Hub.Report of {\"session\", \"state\"}: {}"},
-	OpBlobs: {"blobs", http.MethodPost, "/api/chunks/get", []string{"session"}, []string{Binary}, []string{Binary},
+	OpBlobs: {"blobs", http.MethodPost, "/api/chunks/get", NeedsRead, []string{"session"}, []string{Binary}, []string{Binary},
 		"Hub.Blobs: frames in the order asked for"},
-	OpNodes: {"nodes", http.MethodPost, "/api/tree/nodes", nil, []string{Binary}, []string{Binary},
+	OpNodes: {"nodes", http.MethodPost, "/api/tree/nodes", NeedsRead, nil, []string{Binary}, []string{Binary},
 		"Hub.Nodes: frames in the order asked for"},
-	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", []string{"volume", "id"}, nil, []string{JSON},
+	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", NeedsRead, []string{"volume", "id"}, nil, []string{JSON},
 		"Hub.Snapshot; without id the head"},
-	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", []string{"volume", "replica", "all", "from"}, nil, []string{JSON, Binary},
+	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "from"}, nil, []string{JSON, Binary},
 		"Hub.Conflicts, with all=true also settled ones, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
-	OpSettle: {"settle", http.MethodPost, "/api/conflict", nil, []string{JSON}, []string{JSON},
+	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"for other programs, a commit that settles a conflict: SettleRequest: Settled; the same again gives the same"},
 }
 
