@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	"merkle":                 "cas github.com/cespare/xxhash",
 	"server/api":             "cas manifest merkle",
 	"server/api/hubtest":     "cas manifest merkle server/api",
+	"server/access":          "server/api",
 	"server/events":          "cas server/api",
 	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
 	"server":                 "cas manifest server/api github.com/gin-gonic/gin golang.org/x/sync",

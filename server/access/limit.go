@@ -1,0 +1,126 @@
+package access
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Limits bounds how often strangers may present a secret that is not valid. Attempts come
+// back one by one, each after a time.
+type Limits struct {
+	Address      int           // attempts of one address (of one /64 network with IPv6) at once
+	AddressEvery time.Duration // until one of them comes back
+	All          int           // attempts of all addresses at once
+	AllEvery     time.Duration
+	Addresses    int           // that are remembered; those that were used least recently are forgotten
+	Trust        time.Duration // how long an address that sent a valid secret is exempt from the limit of all
+}
+
+// DefaultLimits are the limits of a hub.
+func DefaultLimits() Limits {
+	return Limits{Address: 10, AddressEvery: 10 * time.Second, All: 200, AllEvery: 100 * time.Millisecond,
+		Addresses: 4096, Trust: time.Hour}
+}
+
+// bucket holds attempts that are left, as of a time.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+func (b *bucket) fill(now time.Time, size int, every time.Duration) {
+	if gained := now.Sub(b.at); gained > 0 {
+		b.left = min(float64(size), b.left+float64(gained)/float64(every))
+	}
+	b.at = now
+}
+
+// address is what is remembered of an address.
+type address struct {
+	origin  netip.Prefix
+	bucket  bucket
+	trusted time.Time // last valid secret
+}
+
+// limiter counts attempts, in bounded memory.
+type limiter struct {
+	limits Limits
+	now    func() time.Time
+
+	mu        sync.Mutex
+	all       bucket
+	addresses map[netip.Prefix]*list.Element // of *address
+	recent    *list.List                     // the latest first
+}
+
+func newLimiter(limits Limits, now func() time.Time) *limiter {
+	return &limiter{limits: limits, now: now, all: bucket{float64(limits.All), now()},
+		addresses: make(map[netip.Prefix]*list.Element), recent: list.New()}
+}
+
+// originOf returns the network that an address, as of net/http's RemoteAddr, counts for. What
+// is no address counts together.
+func originOf(from string) netip.Prefix {
+	at, err := netip.ParseAddrPort(from)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	origin, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return origin
+}
+
+// allows reports whether the address may present a secret now.
+func (l *limiter) allows(origin netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.all.fill(now, l.limits.All, l.limits.AllEvery)
+	trusted := false
+	if e := l.addresses[origin]; e != nil {
+		a := e.Value.(*address)
+		a.bucket.fill(now, l.limits.Address, l.limits.AddressEvery)
+		if a.bucket.left < 1 {
+			return false
+		}
+		trusted = !a.trusted.IsZero() && now.Sub(a.trusted) < l.limits.Trust
+	}
+	return trusted || l.all.left >= 1
+}
+
+// note counts an attempt of the address.
+func (l *limiter) note(origin netip.Prefix, valid bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	a := l.remember(origin, now)
+	if valid {
+		a.trusted = now
+		return
+	}
+	a.bucket.left = max(a.bucket.left-1, 0)
+	l.all.left = max(l.all.left-1, 0)
+}
+
+func (l *limiter) remember(origin netip.Prefix, now time.Time) *address {
+	if e := l.addresses[origin]; e != nil {
+		l.recent.MoveToFront(e)
+		return e.Value.(*address)
+	}
+	if len(l.addresses) >= l.limits.Addresses {
+		oldest := l.recent.Back()
+		delete(l.addresses, l.recent.Remove(oldest).(*address).origin)
+	}
+	a := &address{origin: origin, bucket: bucket{float64(l.limits.Address), now}}
+	l.addresses[origin] = l.recent.PushFront(a)
+	return a
+}
