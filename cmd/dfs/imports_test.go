@@ -32,7 +32,7 @@ var allowed = map[string]string{
 	"server/api/hubtest":     "cas manifest merkle server/api",
 	"server/access":          "server/api",
 	"server/events":          "cas server/api",
-	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
+	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/access server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
 	"server":                 "cas manifest server/api github.com/gin-gonic/gin golang.org/x/sync",
 	"client/reconcile":       "cas manifest merkle server/api",
 	"client/merge3":          "",

@@ -113,7 +113,7 @@ func (t *token) describe() api.Token {
 }
 
 // Invites is as [api.Admin] says: those are listed of which the caller administers all that they grant.
-func (r *Registry) Invites(ctx context.Context) ([]api.Invite, error) {
+func (r *Registry) Invites(ctx context.Context) []api.Invite {
 	caller := api.CallerOf(ctx)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -122,11 +122,11 @@ func (r *Registry) Invites(ctx context.Context) ([]api.Invite, error) {
 		func(i *invite) time.Time { return i.rec.Created }) {
 		list = append(list, i.describe())
 	}
-	return list, nil
+	return list
 }
 
 // Tokens is as [api.Admin] says: those are listed of which the caller administers all that is granted.
-func (r *Registry) Tokens(ctx context.Context) ([]api.Token, error) {
+func (r *Registry) Tokens(ctx context.Context) []api.Token {
 	caller := api.CallerOf(ctx)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -135,7 +135,7 @@ func (r *Registry) Tokens(ctx context.Context) ([]api.Token, error) {
 		func(t *token) time.Time { return t.rec.Created }) {
 		list = append(list, t.describe())
 	}
-	return list, nil
+	return list
 }
 
 // RotateToken is as [api.Admin] says.

@@ -17,9 +17,6 @@ import (
 // own is the scope of one volume.
 func own(v cas.VolumeID) cas.Scope { return cas.Scope{Volumes: []cas.VolumeID{v}} }
 
-// scope returns what the caller may read. In process that is everything.
-func (h *Hub) scope(context.Context) cas.Scope { return cas.Everything() }
-
 // nodes returns the source of the volume's nodes.
 func (h *Hub) nodes(v cas.VolumeID) merkle.Source {
 	return merkle.StoreSource{Store: h.store, Scope: own(v)}
@@ -252,7 +249,7 @@ func (h *Hub) read(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(
 		return err
 	}
 	defer h.leave()
-	if _, err := h.volume(v); err != nil {
+	if _, err := h.reach(ctx, v, api.RightRead); err != nil {
 		return err
 	}
 	if limit := api.DefaultLimits().Blobs; len(refs) > limit {
@@ -297,7 +294,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 
 // rootsBetween returns the roots that a request compares, after the wait that it asks for.
 func (h *Hub) rootsBetween(ctx context.Context, req api.ChangesRequest) (from, to cas.ID, err error) {
-	v, err := h.volume(req.Volume)
+	v, err := h.reach(ctx, req.Volume, api.RightRead)
 	if err != nil {
 		return from, to, err
 	}

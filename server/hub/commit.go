@@ -24,10 +24,13 @@ func (h *Hub) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnsw
 }
 
 func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAnswer, error) {
+	if err := h.mayUse(ctx, req.Session); err != nil {
+		return api.CommitAnswer{}, err
+	}
 	if answer, ok, err := h.answered(req); ok || err != nil {
 		return answer, err
 	}
-	s, v, err := h.find(req.Session)
+	s, v, err := h.find(ctx, req.Session, api.RightWrite)
 	if err != nil {
 		return api.CommitAnswer{}, err
 	}

@@ -81,7 +81,7 @@ type listing struct {
 }
 
 func (l *listing) run() error {
-	v, err := l.h.volume(l.req.Volume)
+	v, err := l.h.reach(l.ctx, l.req.Volume, api.RightRead)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (h *Hub) Diff(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, er
 }
 
 func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, error) {
-	s, v, err := h.find(req.Session)
+	s, v, err := h.find(ctx, req.Session, api.RightWrite)
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
@@ -178,7 +178,7 @@ func (h *Hub) Upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 }
 
 func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) error {
-	s, v, err := h.find(id)
+	s, v, err := h.find(ctx, id, api.RightWrite)
 	if err != nil {
 		return err
 	}

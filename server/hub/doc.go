@@ -22,12 +22,14 @@
 //	snapshot = "s" volume id              a snapshot of the volume: {"snapshot", "seq", "root"}
 //	number   = "q" volume u64             the ID of the volume's snapshot with that number
 //	slot     = "r" replica volume         the pair's last session: {"session", "run", "client",
-//	                                      "command", "seen", "state", "answers": commit keys}
+//	                                      "command", "seen", "state", "answers": commit keys,
+//	                                      "owner": who started it, if not the process itself}
 //	part     = "p" session u32 u16        a slice of a staged part: together an api.DiffRequest
 //	answer   = "a" key u16                a slice of the answer to the commit with that key
 //	conflict = "c" volume path0 replica id
 //	                                      an api.Conflict, open or settled; Theirs as it was then
 //	open     = "o" volume replica path    the ID of the replica's open conflict there
+//	access   = "t" key                    a record of package access under its key there
 //
 //	volume, replica, session, key         16 bytes
 //	id                                    32 bytes
@@ -53,6 +55,14 @@
 // first staged part or blob it is in the metadata, so the run goes on with it after a crash of the hub, whatever
 // process asks. A session without progress for Options.Idle expires, and its parts are deleted.
 // Each transition, and what else happens, is an event on Options.Events.
+//
+// # Callers
+//
+// Who calls is in the context, see [api.WithCaller]; nobody there is the process itself, which may
+// do all. A volume that the caller may not read is not there, and is not looked up to say so.
+// Which blobs are missing is answered, and blobs and nodes are read, on behalf of the volumes
+// that the caller may read, and a commit checks the blobs that its edits name in the same way. A session
+// is its starter's.
 //
 // # Commit
 //

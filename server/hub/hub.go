@@ -11,6 +11,7 @@ import (
 
 	"dfs/cas"
 	"dfs/cas/badgerstore"
+	"dfs/server/access"
 	"dfs/server/api"
 	"dfs/server/events"
 )
@@ -25,15 +26,18 @@ type Options struct {
 	Store func(dir string) (cas.Store, error) // opens the store of blobs in dir; nil: badgerstore
 
 	Events *events.Bus // hears of what happens; nil: none. Not closed by the hub
+
+	Attempts access.Limits // of failed ones to authenticate or register; zero: access.DefaultLimits
 }
 
-// Hub is the server side of dfs in one process. It implements [api.Hub] and is
+// Hub is the server side of dfs in one process. It implements [api.Hub] and [api.Admin] and is
 // safe for concurrent use.
 type Hub struct {
 	id    cas.VolumeID
 	lock  *os.File
 	store cas.Store
 	meta  *meta
+	users *access.Registry
 	idle  time.Duration
 	now   func() time.Time
 
@@ -51,7 +55,10 @@ type Hub struct {
 	calls    sync.WaitGroup // and the goroutine that expires sessions
 }
 
-var _ api.Hub = (*Hub)(nil)
+var (
+	_ api.Hub   = (*Hub)(nil)
+	_ api.Admin = (*Hub)(nil)
+)
 
 // Open opens the repository in dir, and makes it if dir is empty or not there. The
 // repository is locked until [Hub.Close]: ErrLocked when another process has it.
@@ -78,7 +85,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 	if opts.Store == nil {
 		opts.Store = openBlobs
 	}
-	if err := h.open(dir, opts.Store); err != nil {
+	if err := h.open(dir, opts.Store, opts.Attempts); err != nil {
 		return nil, errors.Join(err, h.release())
 	}
 	h.calls.Go(h.tend)
@@ -89,9 +96,12 @@ func openBlobs(dir string) (cas.Store, error) {
 	return badgerstore.Open(dir, badgerstore.Options{})
 }
 
-func (h *Hub) open(dir string, openStore func(string) (cas.Store, error)) error {
+func (h *Hub) open(dir string, openStore func(string) (cas.Store, error), attempts access.Limits) error {
 	var err error
 	if h.meta, err = openMeta(filepath.Join(dir, "meta"), h.poison); err != nil {
+		return err
+	}
+	if h.users, err = access.Open(accessStore{h.meta}, access.Options{Now: h.now, Limits: attempts}); err != nil {
 		return err
 	}
 	if h.store, err = openStore(filepath.Join(dir, "blobs")); err != nil {

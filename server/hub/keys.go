@@ -21,6 +21,7 @@ const (
 	keyAnswer   = 'a'
 	keyConflict = 'c'
 	keyOpen     = 'o'
+	keyAccess   = 't'
 )
 
 func volumeKey(v cas.VolumeID) []byte { return slices.Concat([]byte{keyVolume}, v[:]) }
@@ -107,6 +108,7 @@ type slotRecord struct {
 	Seen    cas.ID         `json:"seen"`
 	State   api.State      `json:"state"`
 	Answers []cas.VolumeID `json:"answers,omitempty"` // keys of the last commits, oldest first
+	Owner   api.ClientID   `json:"owner,omitzero"`    // who started it; zero: the process itself
 }
 
 // put returns the write of a record in JSON.

@@ -299,6 +299,21 @@ func (s *session) record() (slotRecord, bool) {
 	return rec, s.stored
 }
 
+// of reports whether the session is the caller's: who started it, or the process itself.
+func (s *session) of(c *api.Caller) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c == nil || s.rec.Owner == c.Client
+}
+
+// yieldsTo reports whether the caller may take the session's place: it has ended, or is the
+// caller's, or was the process's.
+func (s *session) yieldsTo(c *api.Caller) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c == nil || s.rec.Owner == c.Client || s.rec.Owner.IsZero() || ended(s.state)
+}
+
 func (s *session) kept() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

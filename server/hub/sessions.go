@@ -79,18 +79,19 @@ func (h *Hub) register(s *session) *session {
 	return s
 }
 
-// find returns a session that has not expired, with its volume.
-func (h *Hub) find(id api.SessionID) (*session, *volume, error) {
+// find returns a session of the caller's that has not expired, with its volume, with which the
+// caller must have the right.
+func (h *Hub) find(ctx context.Context, id api.SessionID, right api.Right) (*session, *volume, error) {
 	h.mu.Lock()
 	s := h.sessions[id]
 	h.mu.Unlock()
-	if s == nil {
-		return nil, nil, refuse(api.ErrNoSession, "no session %v; start again", id)
+	if s == nil || !s.of(api.CallerOf(ctx)) {
+		return nil, nil, noSession(id)
 	}
 	if err := h.expire(s); err != nil {
 		return nil, nil, err
 	}
-	v, err := h.volume(s.slot.volume)
+	v, err := h.reach(ctx, s.slot.volume, right)
 	return s, v, err
 }
 
@@ -234,14 +235,14 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err := h.sweep(); err != nil {
 		return api.StartAnswer{}, err
 	}
-	s, err := h.resume(req)
+	s, err := h.resume(ctx, req)
 	for s == nil && err == nil {
 		// A commit of the replica's former run is under way, and ends first.
 		if err := v.acquire(ctx); err != nil {
 			return api.StartAnswer{}, err
 		}
 		v.release()
-		s, err = h.resume(req)
+		s, err = h.resume(ctx, req)
 	}
 	if err != nil {
 		return api.StartAnswer{}, err
@@ -256,7 +257,7 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 // startVolume returns the volume of a start, which it makes where the request says so.
 // Fresh means that it is the first on this hub.
 func (h *Hub) startVolume(ctx context.Context, req *api.StartRequest) (v *volume, fresh bool, err error) {
-	v, err = h.volume(req.Volume)
+	v, err = h.reach(ctx, req.Volume, api.RightRead)
 	if err == nil || req.Create == "" || req.Hub != h.id {
 		return v, false, err
 	}
@@ -295,13 +296,17 @@ func (h *Hub) knows(v *volume, id cas.ID, seq uint64) (bool, error) {
 
 // resume returns the slot's live session if it is of the same run, else a new one in its
 // place; nil while the live one is being committed.
-func (h *Hub) resume(req *api.StartRequest) (*session, error) {
+func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, error) {
 	h.starting.Lock()
 	defer h.starting.Unlock()
 	at := slot{req.Replica, req.Volume}
 	h.mu.Lock()
 	old, full := h.slots[at], len(h.sessions) >= maxSessions
 	h.mu.Unlock()
+	caller := api.CallerOf(ctx)
+	if old != nil && !old.yieldsTo(caller) {
+		return nil, refuse(api.ErrForbidden, "replica %v has a session of another client, which ends after %v without progress", req.Replica, h.idle)
+	}
 	if old != nil && old.again(req) {
 		return old, nil
 	}
@@ -325,7 +330,7 @@ func (h *Hub) resume(req *api.StartRequest) (*session, error) {
 	}
 	s := h.register(h.newSession(at, slotRecord{
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
-		Seen: req.Seen, State: api.Idle, Answers: rec.Answers,
+		Seen: req.Seen, State: api.Idle, Answers: rec.Answers, Owner: caller.ID(),
 	}))
 	s.opened()
 	return s, nil
@@ -348,16 +353,16 @@ func (h *Hub) rootsOf(v cas.VolumeID, ids ...cas.ID) ([]cas.ID, error) {
 }
 
 // Report implements [api.Hub].
-func (h *Hub) Report(_ context.Context, id api.SessionID, state api.State) error {
+func (h *Hub) Report(ctx context.Context, id api.SessionID, state api.State) error {
 	if err := h.enter(); err != nil {
 		return err
 	}
 	defer h.leave()
-	return wire(h.report(id, state))
+	return wire(h.report(ctx, id, state))
 }
 
-func (h *Hub) report(id api.SessionID, state api.State) error {
-	s, _, err := h.find(id)
+func (h *Hub) report(ctx context.Context, id api.SessionID, state api.State) error {
+	s, _, err := h.find(ctx, id, api.RightRead)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (h *Hub) volume(id cas.VolumeID) (*volume, error) {
 	if v := h.volumes[id]; v != nil {
 		return v, nil
 	}
-	return nil, refuse(api.ErrNotFound, "no volume %v", id)
+	return nil, noVolume(id)
 }
 
 func (h *Hub) headOf(v *volume) api.Head {
@@ -109,12 +109,13 @@ func (h *Hub) awaitHead(ctx context.Context, v *volume, from cas.ID, wait time.D
 }
 
 // Volumes implements [api.Hub].
-func (h *Hub) Volumes(_ context.Context, name string) ([]api.Volume, error) {
+func (h *Hub) Volumes(ctx context.Context, name string) ([]api.Volume, error) {
+	caller := api.CallerOf(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	volumes := make([]api.Volume, 0, len(h.volumes))
 	for _, v := range h.volumes {
-		if name == "" || v.name == name {
+		if (name == "" || v.name == name) && caller.May(v.id, api.RightRead) {
 			volumes = append(volumes, api.Volume{ID: v.id, Name: v.name, Head: v.head})
 		}
 	}
@@ -133,6 +134,9 @@ func (h *Hub) CreateVolume(ctx context.Context, name string, id cas.VolumeID) (a
 }
 
 func (h *Hub) createVolume(ctx context.Context, name string, id cas.VolumeID) (api.Volume, error) {
+	if !api.CallerOf(ctx).MayAll(api.RightWrite) {
+		return api.Volume{}, refuse(api.ErrForbidden, "to make a volume takes the right write for all volumes")
+	}
 	if err := checkVolume(name, id); err != nil {
 		return api.Volume{}, err
 	}
@@ -253,7 +257,7 @@ func (h *Hub) Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (api.Snap
 }
 
 func (h *Hub) snapshot(ctx context.Context, id cas.VolumeID, snapshot cas.ID) (api.Snapshot, error) {
-	v, err := h.volume(id)
+	v, err := h.reach(ctx, id, api.RightRead)
 	if err != nil {
 		return api.Snapshot{}, err
 	}
@@ -274,12 +278,12 @@ func (h *Hub) snapshot(ctx context.Context, id cas.VolumeID, snapshot cas.ID) (a
 }
 
 // Status implements [api.Hub].
-func (h *Hub) Status(_ context.Context, id cas.VolumeID) (api.Status, error) {
+func (h *Hub) Status(ctx context.Context, id cas.VolumeID) (api.Status, error) {
 	if err := h.enter(); err != nil {
 		return api.Status{}, err
 	}
 	defer h.leave()
-	v, err := h.volume(id)
+	v, err := h.reach(ctx, id, api.RightRead)
 	if err != nil {
 		return api.Status{}, err
 	}

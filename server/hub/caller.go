@@ -1,0 +1,54 @@
+package hub
+
+import (
+	"context"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// reach returns a volume with which the caller has the right. One that the caller may not
+// even read is not there, in the same words and after the same steps.
+func (h *Hub) reach(ctx context.Context, id cas.VolumeID, right api.Right) (*volume, error) {
+	caller := api.CallerOf(ctx)
+	v, err := h.volume(id)
+	switch {
+	case err != nil || !caller.May(id, api.RightRead):
+		return nil, noVolume(id)
+	case !caller.May(id, right):
+		return nil, refuse(api.ErrForbidden, "volume %q: this client has not the right %v", v.name, right)
+	}
+	return v, nil
+}
+
+func noVolume(id cas.VolumeID) error { return refuse(api.ErrNotFound, "no volume %v", id) }
+
+func noSession(id api.SessionID) error {
+	return refuse(api.ErrNoSession, "no session %v; start again", id)
+}
+
+// mayUse refuses a session that is there but not the caller's.
+func (h *Hub) mayUse(ctx context.Context, id api.SessionID) error {
+	h.mu.Lock()
+	s := h.sessions[id]
+	h.mu.Unlock()
+	if s != nil && !s.of(api.CallerOf(ctx)) {
+		return noSession(id)
+	}
+	return nil
+}
+
+// scope returns what the caller may read.
+func (h *Hub) scope(ctx context.Context) cas.Scope {
+	caller := api.CallerOf(ctx)
+	if caller.MayAll(api.RightRead) {
+		return cas.Everything()
+	}
+	var volumes []cas.VolumeID
+	for id := range caller.Volumes {
+		if caller.May(id, api.RightRead) {
+			volumes = append(volumes, id)
+		}
+	}
+	return cas.Scope{Volumes: volumes}
+}
