@@ -17,14 +17,15 @@ func invalid(kind *api.Error, format string, args ...any) *api.Error {
 }
 
 // CheckListen refuses an address to listen on that others than this machine
-// could reach: a hub without accounts is open to all who reach it.
-func CheckListen(addr string) error {
+// could reach, unless the hub has accounts and TLS: without accounts it is open to all who
+// reach it, and without TLS tokens and files can be read on their way.
+func CheckListen(addr string, accounts, tls bool) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", addr, err)
 	}
-	if !loopback(host) {
-		return fmt.Errorf("listen address %q: this hub has no accounts, so it listens only on the loopback (127.0.0.1, [::1] or localhost)", addr)
+	if !loopback(host) && !(accounts && tls) {
+		return fmt.Errorf("listen address %q: a hub without accounts and TLS listens only on the loopback (127.0.0.1, [::1] or localhost)", addr)
 	}
 	return nil
 }
@@ -40,13 +41,15 @@ func loopback(host string) bool {
 // guard keeps web pages of other sites away from a hub without accounts: the
 // request must address the hub by a name of this machine (a page can make its
 // own name resolve to the loopback), and its origin, which browsers tell, must be that name.
+// With accounts a page lacks the token, and the hub's name is what its owner says, or any.
 func (s *server) guard(r *http.Request) error {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if !loopback(host) && !slices.Contains(s.opts.Hosts, host) {
+	open := s.opts.Accounts != nil && len(s.opts.Hosts) == 0
+	if !open && !loopback(host) && !slices.Contains(s.opts.Hosts, host) {
 		return invalid(api.ErrForbidden, "host %q is not this hub", r.Host)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {

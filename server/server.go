@@ -25,11 +25,13 @@ import (
 // Options says how a hub is served. The zero Options are the defaults.
 type Options struct {
 	Log    *slog.Logger  // refused and failed requests; nil: none
-	Hosts  []string      // names, besides those of the loopback, by which requests may address the hub
+	Hosts  []string      // names, besides those of the loopback, by which requests may address the hub; with Accounts and none: all
 	Limits api.Limits    // of requests; zero: api.DefaultLimits
 	Memory int64         // bytes that request bodies may hold together; zero: 64 MiB
 	Stall  time.Duration // a body or answer of which no byte moves for so long is dropped; zero: 30 s
 	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
+
+	Accounts Accounts // who may do what; nil: whoever reaches the hub may do all
 }
 
 const (
@@ -96,6 +98,8 @@ func (s *server) router() *gin.Engine {
 	_ = e.SetTrustedProxies(nil)
 	handlers := [...]handler{
 		api.OpHealth: s.health, api.OpInfo: s.info,
+		api.OpRegister: s.register, api.OpInvite: s.invite, api.OpInvites: s.invites,
+		api.OpTokens: s.tokens, api.OpRotateToken: s.rotateToken, api.OpRevoke: s.revoke,
 		api.OpVolumes: s.volumes, api.OpCreateVolume: s.createVolume,
 		api.OpStart: s.start, api.OpDiff: s.diff, api.OpUpload: s.upload, api.OpCommit: s.commit,
 		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
@@ -104,7 +108,7 @@ func (s *server) router() *gin.Engine {
 	}
 	for op, h := range handlers {
 		route := api.Op(op).Route()
-		e.Handle(route.Method, route.Path, func(c *gin.Context) { s.serve(c, route, h) })
+		e.Handle(route.Method, route.Path, func(c *gin.Context) { s.serveKnown(c, route, h) })
 	}
 	e.NoRoute(func(c *gin.Context) {
 		s.refuse(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, c.Request.URL.EscapedPath()))

@@ -320,9 +320,17 @@ func TestCheckListen(t *testing.T) {
 		"127.0.0.1:0": true, "127.1.2.3:80": true, "[::1]:0": true, "localhost:7777": true, "[::ffff:127.0.0.1]:1": true,
 		":7777": false, "0.0.0.0:1": false, "[::]:1": false, "10.0.0.1:1": false, "example.org:1": false, "127.0.0.1": false, "": false,
 	} {
-		if err := server.CheckListen(addr); (err == nil) != ok {
-			t.Errorf("%q: %v", addr, err)
+		for _, open := range [][2]bool{{false, false}, {true, false}, {false, true}} {
+			if err := server.CheckListen(addr, open[0], open[1]); (err == nil) != ok {
+				t.Errorf("%q, accounts %v, TLS %v: %v", addr, open[0], open[1], err)
+			}
 		}
+	}
+	if err := server.CheckListen("0.0.0.0:8420", true, true); err != nil {
+		t.Error(err)
+	}
+	if err := server.CheckListen("here", true, true); err == nil {
+		t.Error("an address without a port is taken")
 	}
 }
 

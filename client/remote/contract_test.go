@@ -8,6 +8,7 @@ import (
 
 	"dfs/client/remote"
 	"dfs/server"
+	"dfs/server/access"
 	"dfs/server/api"
 	"dfs/server/api/hubtest"
 	"dfs/server/hub"
@@ -17,6 +18,34 @@ import (
 func TestContract(t *testing.T) {
 	hubtest.TestHub(t, func(t *testing.T) api.Hub {
 		return dial(t, serve(t, server.New(openHub(t), server.Options{})), remote.Options{})
+	})
+}
+
+// TestAccess runs the contract of accounts over real sockets.
+func TestAccess(t *testing.T) {
+	hubtest.TestAccess(t, func(t *testing.T) (api.Secret, hubtest.As) {
+		h, err := hub.Open(t.TempDir(), hub.Options{Attempts: access.Unlimited()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		admin, _, _, err := h.Found()
+		if err != nil {
+			t.Fatal(err)
+		}
+		url := serve(t, server.New(h, server.Options{Accounts: h}))
+		return admin, func(t *testing.T, token api.Secret) (context.Context, hubtest.Managed, error) {
+			r, err := remote.New(url, remote.Options{Token: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { r.Close() })
+			return t.Context(), r, nil
+		}
 	})
 }
 

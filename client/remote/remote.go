@@ -27,6 +27,9 @@ type Options struct {
 	First    time.Duration // for the first answer of all; zero: 5 s
 	Patience time.Duration // for the next progress after a failure; zero: 2 min
 	Stall    time.Duration // a connection on which no byte moves for so long is cut; zero: 60 s
+
+	Token       api.Secret // who calls, on a hub with accounts. It goes to an https URL or this machine only
+	Fingerprint string     // of the hub's key, as of api.Fingerprint: any other is refused; "": the certificate is verified
 }
 
 const (
@@ -71,10 +74,17 @@ func New(baseURL string, opts Options) (*Hub, error) {
 	if opts.Stall == 0 {
 		opts.Stall = defaultStall
 	}
+	if opts.Token != "" && u.Scheme != "https" && !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("hub %q: a token goes over https only, but to this machine", u.Redacted())
+	}
+	if opts.Fingerprint != "" && u.Scheme != "https" {
+		return nil, fmt.Errorf("hub %q: has no key over http, so its fingerprint cannot be compared", u.Redacted())
+	}
 	h := &Hub{base: strings.TrimRight(u.String(), "/"), opts: opts}
 	limits := api.DefaultLimits()
 	h.limits.Store(&limits)
 	h.transport = newTransport(&h.counts, opts.Stall, dialTimeout)
+	h.transport.TLSClientConfig = trust(opts.Fingerprint)
 	return h, nil
 }
 
@@ -140,6 +150,9 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	}
 	req.Header.Set("Accept", route.Gives[len(route.Gives)-1])
 	req.Header.Set("User-Agent", "dfs")
+	if h.opts.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+string(h.opts.Token))
+	}
 	if p != nil {
 		if most := h.limits.Load().Body; p.size > most {
 			cancel()
@@ -152,7 +165,7 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	h.counts.requests.Add(1)
 	resp, err := h.transport.RoundTrip(req)
 	if err != nil {
-		return &transient{err: err}
+		return h.unanswered(err)
 	}
 	h.answered.Store(true)
 	defer resp.Body.Close()

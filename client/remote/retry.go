@@ -119,7 +119,7 @@ func inTransit(err error) error {
 
 // fromHub makes what the hub says transient when it is busy.
 func fromHub(e *api.Error, after time.Duration) error {
-	if e.Code == api.ErrBusy.Code {
+	if e.Code == api.ErrBusy.Code || e.Code == api.ErrTooMany.Code {
 		return &transient{err: e, busy: true, after: after}
 	}
 	return e

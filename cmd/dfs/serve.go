@@ -49,7 +49,7 @@ func (a *app) serve() *cobra.Command {
 	fs.BoolVar(&profiled, "profileinput", false, "profile as standard input says")
 	hidden(fs, "profileinput")
 	return a.command(cmd, func(ctx context.Context, _ []string) (int, error) {
-		if err := server.CheckListen(listen); err != nil {
+		if err := server.CheckListen(listen, false, false); err != nil {
 			return 0, &client.UsageError{Message: err.Error()}
 		}
 		if data == "" {

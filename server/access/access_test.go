@@ -63,11 +63,6 @@ func open(t testing.TB, store access.Store, opts access.Options) *access.Registr
 	return r
 }
 
-// generous lets a test fail as often as it likes.
-func generous() access.Limits {
-	return access.Limits{Address: 1 << 30, AddressEvery: 1, All: 1 << 30, AllEvery: 1, Addresses: 16, Trust: time.Hour}
-}
-
 func works(r *access.Registry, token api.Secret) bool {
 	_, release, err := r.Authenticate(context.Background(), token, here)
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 func TestTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store := new(memory)
-		opts := access.Options{Limits: generous()}
+		opts := access.Options{Limits: access.Unlimited()}
 		r, err := access.Open(store, opts)
 		if err != nil {
 			t.Fatal(err)

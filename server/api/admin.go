@@ -101,10 +101,6 @@ type (
 	InviteList struct {
 		Invites []Invite `json:"invites"`
 	}
-	// RevokeRequest asks OpRevoke.
-	RevokeRequest struct {
-		ID ClientID `json:"id"`
-	}
 )
 
 // MaxInvite bounds how long a join key is valid.

@@ -14,6 +14,12 @@ type Op int
 // The operations.
 const (
 	OpHealth Op = iota
+	OpRegister
+	OpInvite
+	OpInvites
+	OpTokens
+	OpRotateToken
+	OpRevoke
 	OpInfo
 	OpVolumes
 	OpCreateVolume
@@ -65,6 +71,18 @@ type Route struct {
 var routes = [...]Route{
 	OpHealth: {"health", http.MethodGet, "/healthz", NeedsNothing, nil, nil, []string{JSON},
 		"tells that the hub answers: {}"},
+	OpRegister: {"register", http.MethodPost, "/api/register", NeedsNothing, nil, []string{JSON}, []string{JSON},
+		"Admin.Register of RegisterRequest: Registered"},
+	OpInvite: {"invite", http.MethodPost, "/api/invites", NeedsAdmin, nil, []string{JSON}, []string{JSON},
+		"Admin.Invite of InviteRequest: Invite"},
+	OpInvites: {"invites", http.MethodGet, "/api/invites", NeedsAdmin, nil, nil, []string{JSON},
+		"Admin.Invites: {\"invites\": [Invite]}"},
+	OpTokens: {"tokens", http.MethodGet, "/api/tokens", NeedsAdmin, nil, nil, []string{JSON},
+		"Admin.Tokens: {\"tokens\": [Token]}"},
+	OpRotateToken: {"rotate token", http.MethodPut, "/api/tokens", NeedsToken, nil, []string{JSON}, []string{JSON},
+		"Admin.RotateToken of RotateRequest: Token"},
+	OpRevoke: {"revoke", http.MethodDelete, "/api/tokens", NeedsToken, []string{"id"}, nil, []string{JSON},
+		"Admin.Revoke of a client or a join key: {}"},
 	OpInfo: {"info", http.MethodGet, "/api/hub", NeedsToken, []string{"name"}, nil, []string{JSON},
 		"Hub.Info, with the volume of the name"},
 	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", NeedsToken, []string{"name"}, nil, []string{JSON},

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"path/filepath"
 
 	"dfs/server/access"
 	"dfs/server/api"
@@ -33,13 +34,26 @@ func (h *Hub) Attempt(from string, try func() error) error { return h.users.Atte
 // Founded reports whether the hub has or had a token.
 func (h *Hub) Founded() bool { return h.users.Founded() }
 
-// Found makes the hub's first token, which administers it, durably; false when there is or was one.
-func (h *Hub) Found(token api.Secret, name string) (made bool, err error) {
+// adminFile is the file of the repository that holds the hub's first token.
+const adminFile = "admin-token"
+
+// Found makes the hub's first token, which administers it, and returns it with the file in
+// the repository, readable by its owner only, that holds it too. When there is or was one it does
+// nothing and returns false.
+func (h *Hub) Found() (token api.Secret, file string, made bool, err error) {
 	err = h.account(func() error {
-		made, err = h.users.Found(token, name)
+		if h.users.Founded() {
+			return nil
+		}
+		token, file = api.NewToken(), filepath.Join(h.dir, adminFile)
+		// First the file: a token that nobody has would keep all out.
+		if err := writeFile(h.dir, adminFile, []byte(string(token)+"\n")); err != nil {
+			return err
+		}
+		made, err = h.users.Found(token, "admin")
 		return err
 	})
-	return made, err
+	return token, file, made, err
 }
 
 // account makes a call of the registry.

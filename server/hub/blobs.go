@@ -208,7 +208,7 @@ func (h *Hub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob)
 			return refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
 		}
 	}
-	defer h.serve(req.Session, req.Volume, api.TransferringFiles)()
+	defer h.serve(ctx, req.Session, req.Volume, api.TransferringFiles)()
 	bytes := int64(0)
 	err := h.read(ctx, req.Volume, req.Refs, func(b cas.Blob) error {
 		bytes += int64(b.Size())
@@ -223,12 +223,12 @@ func (h *Hub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob)
 // serve takes the session of a pull, if the request is of one, to a state until the returned
 // function is called. That is information only: a session that is not there, or may not go
 // to that state, is left alone.
-func (h *Hub) serve(id api.SessionID, v cas.VolumeID, state api.State) (served func()) {
+func (h *Hub) serve(ctx context.Context, id api.SessionID, v cas.VolumeID, state api.State) (served func()) {
 	if id.IsZero() || h.enter() != nil {
 		return func() {}
 	}
 	defer h.leave()
-	s, at, err := h.find(id)
+	s, at, err := h.find(ctx, id, api.RightRead)
 	if err != nil || at.id != v || s.begin(func(api.State) api.State { return state }) != nil {
 		return func() {}
 	}
@@ -274,7 +274,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			return
 		}
 		defer h.leave()
-		defer h.serve(req.Session, req.Volume, api.RequestingMetadata)()
+		defer h.serve(ctx, req.Session, req.Volume, api.RequestingMetadata)()
 		from, to, err := h.rootsBetween(ctx, req)
 		if err != nil {
 			yield(api.Change{}, wire(err))

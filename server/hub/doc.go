@@ -9,6 +9,7 @@
 //	repository   {"format":1,"hub_id":"…"}, written first and never changed
 //	lock         locked while the repository is open
 //	holder       process number and command line of who locked it last
+//	admin-token  the token that the first start with accounts made
 //	blobs/       the store of blobs, see package badgerstore
 //	meta/        the metadata: a Badger without a value log, SyncWrites on
 //

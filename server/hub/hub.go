@@ -34,6 +34,7 @@ type Options struct {
 // safe for concurrent use.
 type Hub struct {
 	id    cas.VolumeID
+	dir   string
 	lock  *os.File
 	store cas.Store
 	meta  *meta
@@ -70,7 +71,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		id: rec.HubID, lock: lock, idle: opts.Idle, now: opts.Now, events: opts.Events, poison: &poison{},
+		id: rec.HubID, dir: dir, lock: lock, idle: opts.Idle, now: opts.Now, events: opts.Events, poison: &poison{},
 		volumes:  make(map[cas.VolumeID]*volume),
 		sessions: make(map[api.SessionID]*session),
 		slots:    make(map[slot]*session),

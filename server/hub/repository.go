@@ -134,12 +134,17 @@ func writeRecord(dir string, rec record) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, recordFile)
+	return writeFile(dir, recordFile, append(b, '\n'))
+}
+
+// writeFile puts a file of the repository in place, whole and durable. Only its owner may read it.
+func writeFile(dir, file string, data []byte) error {
+	name := filepath.Join(dir, file)
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("repository: %w", err)
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}

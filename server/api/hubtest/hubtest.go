@@ -87,6 +87,7 @@ type fixture struct {
 	api.Hub
 	ctx    context.Context
 	volume api.Volume
+	admin  api.Admin // of a hub with accounts
 }
 
 func random() (id cas.VolumeID) {
