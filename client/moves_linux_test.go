@@ -26,7 +26,7 @@ func TestMoves(t *testing.T) {
 		"directory":         {script: "mv old new", moved: 11},
 		"up":                {script: "mv old/sub sub; mv old/1 one", moved: 6},
 		"below itself":      {script: "mkdir x; mv old x/old; mv x old", moved: 11},
-		"with attributes":   {script: "mv old new; chmod 644 new/1; chmod 200 new/2", moved: 11},
+		"with attributes":   {script: "chmod 644 old/1; chmod 200 old/2; mv old new", moved: 11},
 		"swap":              {script: "mv old/1 x; mv old/2 old/1; mv x old/2", other: 2},
 		"ring":              {script: "mv old/1 x; mv old/2 old/1; mv old/sub/3 old/2; mv x old/sub/3", other: 3},
 		"rotation":          {script: "rm old/3; mv old/2 old/3; mv old/1 old/2; echo new >old/1", other: 3, hashed: 1, inodesOf: 1},
@@ -124,6 +124,24 @@ func TestMovesNotTrusted(t *testing.T) {
 			p.same()
 		})
 	}
+}
+
+// TestMovesTwice: a file that was seen at one path, then at another, and changed there with the size and time that it had,
+// is at a third what it was last.
+func TestMovesTwice(t *testing.T) {
+	p := newPair(t, "mkdir z; echo text >f")
+	look := func() {
+		t.Helper()
+		if _, err := client.Inspect(t.Context(), p.a, true, func(client.Change) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell(t, p.a.Dir, "mv f z/f")
+	look()
+	shell(t, p.a.Dir, "touch -r z/f t; echo edit >z/f; touch -r t z/f; rm t")
+	look()
+	p.change("mv z y")
+	p.same()
 }
 
 // TestMovesRestored: files that come out of a backup, of equal sizes and times, have inodes that others

@@ -30,7 +30,7 @@ const (
 )
 
 // Inodes returns the records that the index had when it was opened or last merged, but for those
-// that are racy or have no inode. mark is called with each, in path order; what it says Find
+// that have no inode. mark is called with each, in path order; what it says Find
 // tells. value is valid only during the call.
 func (ix *Index) Inodes(mark func(path string, value []byte) (bool, error)) (*Inodes, error) {
 	ix.mu.Lock()
@@ -71,7 +71,7 @@ func (ix *Index) Inodes(mark func(path string, value []byte) (bool, error)) (*In
 }
 
 func (n *Inodes) add(rec *Record, at uint64, mark func(string, []byte) (bool, error)) error {
-	if rec.Racy || rec.Ino == 0 {
+	if rec.Ino == 0 {
 		return nil
 	}
 	marked, err := mark(rec.Path, rec.Value)
@@ -84,16 +84,23 @@ func (n *Inodes) add(rec *Record, at uint64, mark func(string, []byte) (bool, er
 }
 
 // Find returns the record of another path that has inode, size and modification time of e,
-// and what mark said of it. Its Value is valid until the next call.
+// and what mark said of it. Of several records of the inode only that with the latest ctime counts: the file was
+// seen at more than one path, and may have been changed between. None counts where that one is racy. Its
+// Value is valid until the next call.
 func (n *Inodes) Find(e Entry) (rec Record, marked, ok bool) {
 	i, _ := slices.BinarySearchFunc(n.refs, e.Ino, func(r inodeRef, ino uint64) int { return cmp.Compare(r.ino, ino) })
+	newest, at := Record{}, uint64(0)
 	for ; i < len(n.refs) && n.refs[i].ino == e.Ino; i++ {
 		rec, ok := n.at(n.refs[i].at)
-		if ok && rec.Ino == e.Ino && rec.Size == e.Size && rec.Mtime == e.Mtime && rec.Path != e.Path {
-			return rec, n.refs[i].at&markedFlag != 0, true
+		if ok && rec.Ino == e.Ino && rec.Path != e.Path && (newest.Ino == 0 || rec.Ctime.Compare(newest.Ctime) > 0) {
+			newest, at = rec, n.refs[i].at
 		}
 	}
-	return Record{}, false, false
+	if newest.Ino == 0 || newest.Racy || newest.Size != e.Size || newest.Mtime != e.Mtime {
+		return Record{}, false, false
+	}
+	rec, ok = n.at(at) // what the others have overwritten is read again
+	return rec, at&markedFlag != 0, ok
 }
 
 // at returns a record by its place.

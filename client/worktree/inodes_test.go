@@ -58,8 +58,59 @@ func TestInodes(t *testing.T) {
 	if got, _, ok := n.Find(entryFor(newer)); !ok || got.Path != newer.Path {
 		t.Errorf("the journal's record: %+v, %v", got, ok)
 	}
+	if got, _, ok := n.Find(entryFor(record(path(1), 1))); ok {
+		t.Errorf("a superseded record is found: %+v", got)
+	}
+	moved := record("moved", records+2)
+	moved.Racy, moved.Ino, moved.Ctime.Sec = false, newer.Ino, newer.Ctime.Sec+1
+	for _, at := range []string{"a/before", "moved", "zzz/before"} {
+		rec := moved
+		if rec.Path = at; at != "moved" {
+			rec.Value, rec.Ctime.Sec = []byte(at), moved.Ctime.Sec-1
+		}
+		must(t, ix.Add(rec))
+	}
+	must(t, ix.Close())
+	ix = openIndex(t, dir)
+	if n, err = ix.Inodes(func(string, []byte) (bool, error) { return false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, ok := n.Find(entryFor(moved)); !ok {
+		t.Error("the newest record of an inode is not found")
+	} else {
+		sameRecord(t, &got, &moved)
+	}
+	if got, _, ok := n.Find(entryFor(newer)); ok {
+		t.Errorf("a file is taken for what it was before its newest record: %+v", got)
+	}
+	moved.Racy, moved.Ctime.Sec = true, moved.Ctime.Sec+1
+	must(t, ix.Add(moved))
+	must(t, ix.Close())
+	ix = openIndex(t, dir)
+	if n, err = ix.Inodes(func(string, []byte) (bool, error) { return false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, ok := n.Find(entryFor(moved)); ok {
+		t.Errorf("a file whose newest record is racy is taken for %+v", got)
+	}
+}
+
+// TestInodesDiffer: what differs from the record is not it.
+func TestInodesDiffer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ix := openIndex(t, dir)
+	newer := record("path", 1)
+	newer.Racy = false
+	must(t, ix.Add(newer))
+	must(t, ix.Close())
+	ix = openIndex(t, dir)
+	n, err := ix.Inodes(func(string, []byte) (bool, error) { return false, nil })
+	must(t, err)
+	if _, _, ok := n.Find(entryFor(newer)); !ok {
+		t.Error("the record itself is not found")
+	}
 	for name, change := range map[string]func(*Entry){
-		"superseded":   func(e *Entry) { *e = entryFor(record(path(1), 1)) },
 		"its own path": func(e *Entry) { e.Path = newer.Path },
 		"inode":        func(e *Entry) { e.Ino++ },
 		"size":         func(e *Entry) { e.Size++ },

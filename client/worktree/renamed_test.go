@@ -35,6 +35,24 @@ func TestRenamed(t *testing.T) {
 	if r.Renamed(&racy, *stat(t, r, "two")) {
 		t.Error("a racy record is trusted")
 	}
+	moment := func() { // lets more time pass than a rename takes
+		for from := probe(t, r); since(probe(t, r), from) <= 2*renameSlack; {
+		}
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "in"), 0o755))
+	must(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "in", "two")))
+	moment()
+	must(t, os.Rename(filepath.Join(dir, "in"), filepath.Join(dir, "moved")))
+	if !r.Renamed(&one, *stat(t, r, "moved/two")) {
+		t.Error("a file is not known in a directory that was renamed later")
+	}
+	moment()
+	write(t, dir, "moved/two", "ONE")
+	must(t, os.Chtimes(filepath.Join(dir, "moved", "two"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
+	if r.Renamed(&one, *stat(t, r, "moved/two")) {
+		t.Error("a file that was written to after it was renamed is taken for what it was")
+	}
+	must(t, os.Rename(filepath.Join(dir, "moved", "two"), filepath.Join(dir, "two")))
 	was := *stat(t, r, "two")
 	must(t, os.Chmod(filepath.Join(dir, "two"), 0o600))
 	if r.Renamed(&one, was) {
