@@ -2,47 +2,53 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"dfs/cas"
-	"dfs/client/reconcile"
 	"dfs/client/replica"
 	"dfs/client/worktree"
 	"dfs/manifest"
+	"dfs/merkle"
 	"dfs/server/api"
 )
 
-// absorb has the base take in what was decided about this replica's conflicts, be it elsewhere: to
-// whoever decided, the replica's version was known, so it becomes the base. What the head
-// has there is then a change of it, which a pull brings, and an edit made since is one of it.
+// absorb has the base take in what was decided about this replica's conflicts, be it elsewhere, up to
+// the settlement that the session's head has seen: see api.Rebase. What the head has at such a path, a
+// pull brings, and what was edited since is an edit of what was settled. What is settled after that
+// the hub tells from Heard, when an edit comes. Each settlement is taken in once: so all that moves the
+// base comes after this, and moves it to no later head than the session's.
 func (r *run) absorb(ctx context.Context) error {
 	spool, err := r.decided(ctx)
-	if spool == nil || err != nil {
-		return err
-	}
-	defer spool.Abort()
-	edits, err := spool.Reread()
 	if err != nil {
 		return err
 	}
-	defer edits.Close()
-	return r.fetch(ctx, r.session.Head, edits, nil)
+	if spool != nil {
+		defer spool.Abort()
+		edits, err := spool.Reread()
+		if err != nil {
+			return err
+		}
+		defer edits.Close()
+		if err := r.fetch(ctx, r.session.Head, edits, nil); err != nil {
+			return err
+		}
+	}
+	heard, err := replica.Heard(r.cfg.Dir)
+	if err != nil || heard == r.session.Settled {
+		return err
+	}
+	return replica.SetHeard(r.cfg.Dir, r.session.Settled) // which is lower where a hub went back in time
 }
 
 // decided returns a spool with the versions that become the base, as Remote, or nil when there
-// are none. Only what is pending can have been in conflict.
+// are none.
 func (r *run) decided(ctx context.Context) (*replica.Writer, error) {
-	base, err := replica.OpenBase(r.cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer base.Close()
-	if base.Pending == 0 {
-		return nil, nil
-	}
 	settled, err := r.settled(ctx)
 	if err != nil || len(settled) == 0 {
 		return nil, err
@@ -51,7 +57,7 @@ func (r *run) decided(ctx context.Context) (*replica.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.fillDecided(spool, base, settled)
+	err = r.fillDecided(spool, settled)
 	if err == nil {
 		err = spool.Seal()
 	}
@@ -62,63 +68,74 @@ func (r *run) decided(ctx context.Context) (*replica.Writer, error) {
 	return spool, nil
 }
 
-// settled returns this replica's conflicts that are settled, by their IDs.
-func (r *run) settled(ctx context.Context) (map[cas.ID]api.Conflict, error) {
-	list, err := r.listConflicts(ctx, r.id.Replica, true)
-	settled := map[cas.ID]api.Conflict{}
+// settled returns, by path and number, this replica's conflicts of whose settlement it has not heard.
+func (r *run) settled(ctx context.Context) (map[string][]api.Conflict, error) {
+	heard, err := replica.Heard(r.cfg.Dir)
+	if err != nil || r.session.Settled <= heard {
+		return nil, err
+	}
+	list, err := r.listConflicts(ctx, api.ConflictsRequest{Replica: r.id.Replica, All: true, After: heard})
+	slices.SortFunc(list, func(a, b api.Conflict) int { return cmp.Compare(a.Number, b.Number) })
+	settled := map[string][]api.Conflict{}
 	for _, c := range list {
-		if !c.Open && c.Take != reconcile.TakeEdit { // of its own edit it has heard
-			settled[c.ID] = c
+		if !c.Open && c.Number <= r.session.Settled {
+			settled[c.Path] = append(settled[c.Path], c)
 		}
 	}
 	return settled, err
 }
 
-func (r *run) fillDecided(spool *replica.Writer, base *replica.Reader, settled map[cas.ID]api.Conflict) error {
+func (r *run) fillDecided(spool *replica.Writer, settled map[string][]api.Conflict) error {
 	index := r.index.Cursor()
-	for {
-		rec, ok, err := base.Next()
-		if err != nil || !ok {
-			return err
-		}
-		if !rec.Pending() {
-			continue
-		}
-		ours, err := r.decidedAt(rec, settled)
-		if err != nil {
-			return err
-		}
+	return r.eachAt(slices.Collect(maps.Keys(settled)), func(rec replica.Record) error {
+		ours := api.Rebase(baseHash(rec), settled[rec.Path])
 		if ours == nil || r.unedited(rec, index) {
-			continue
+			return nil
 		}
-		if err := spool.Add(replica.Record{Path: rec.Path, Remote: ours}); err != nil {
-			return err
+		value, err := ours.Encode()
+		if err != nil {
+			return fmt.Errorf("conflict at %q: %w", rec.Path, err)
 		}
-	}
+		return spool.Add(replica.Record{Path: rec.Path, Remote: value})
+	})
 }
 
-// decidedAt follows the conflicts that begin with a record's base to the last version of this replica
-// that is settled, and takes them out of the list. It returns nil where there is none.
-func (r *run) decidedAt(rec replica.Record, settled map[cas.ID]api.Conflict) (ours []byte, err error) {
-	for value := rec.Base; ; value = ours {
-		var base cas.ID
-		if value != nil {
-			base = cas.Sum(value)
+// eachAt calls visit for each of the paths, in path order, with its record of the base file, which is empty where
+// that has none.
+func (r *run) eachAt(paths []string, visit func(replica.Record) error) error {
+	slices.SortFunc(paths, merkle.Compare)
+	upTo := func(path string) error { // visits what comes before path, which the base file does not have
+		for len(paths) > 0 && (path == "" || merkle.Compare(paths[0], path) < 0) {
+			if err := visit(replica.Record{Path: paths[0]}); err != nil {
+				return err
+			}
+			paths = paths[1:]
 		}
-		id := api.ConflictID(r.binding.VolumeID, r.id.Replica, rec.Path, base)
-		c, ok := settled[id]
-		if !ok {
-			return ours, nil
-		}
-		delete(settled, id)
-		if ours, err = c.Ours.Encode(); err != nil {
-			return nil, fmt.Errorf("conflict %s: %w", id.Short(), err)
-		}
+		return nil
 	}
+	err := r.eachRecord(func(rec replica.Record) error {
+		if err := upTo(rec.Path); err != nil || len(paths) == 0 || paths[0] != rec.Path {
+			return err
+		}
+		paths = paths[1:]
+		return visit(rec)
+	})
+	if err != nil {
+		return err
+	}
+	return upTo("")
+}
+
+// baseHash returns the hash of a record's base, zero where it has none.
+func baseHash(rec replica.Record) cas.ID {
+	if rec.Base == nil {
+		return cas.ID{}
+	}
+	return cas.Sum(rec.Base)
 }
 
 // unedited reports whether the directory has what the base has, as far as that is known without
-// reading: then an old conflict is of no account.
+// reading: then an old conflict is of no account. It is called with ascending paths.
 func (r *run) unedited(rec replica.Record, index *worktree.IndexCursor) bool {
 	e, err := r.root.Stat(rec.Path)
 	switch {

@@ -64,7 +64,7 @@ func (d *Desk) Own() api.ReplicaID { return d.r.id.Replica }
 
 // List returns the open conflicts of all replicas, by path and time, and with all the settled ones.
 func (d *Desk) List(ctx context.Context, all bool) ([]api.Conflict, error) {
-	return d.r.listConflicts(ctx, api.ReplicaID{}, all)
+	return d.r.listConflicts(ctx, api.ConflictsRequest{All: all})
 }
 
 // Find returns the conflict, open or settled, that a prefix of its ID names. The error is of usage
@@ -98,11 +98,11 @@ func (d *Desk) Diff(ctx context.Context, c *api.Conflict) (diff []byte, ok bool,
 	return merge3.Unified(c.Path+" (theirs)", c.Path+" (ours)", theirs, ours), true, nil
 }
 
-// listConflicts returns the volume's conflicts, by path and time: open ones, with all also
-// settled ones; those of one replica unless that is zero.
-func (r *run) listConflicts(ctx context.Context, of api.ReplicaID, all bool) ([]api.Conflict, error) {
+// listConflicts returns those conflicts of the volume that a request asks for, by path and time.
+func (r *run) listConflicts(ctx context.Context, req api.ConflictsRequest) ([]api.Conflict, error) {
+	req.Volume = r.binding.VolumeID
 	var list []api.Conflict
-	for c, err := range r.conn.Conflicts(ctx, api.ConflictsRequest{Volume: r.binding.VolumeID, Replica: of, All: all}) {
+	for c, err := range r.conn.Conflicts(ctx, req) {
 		if err != nil {
 			return nil, fmt.Errorf("conflicts of the volume %q: %w", r.binding.Volume, err)
 		}

@@ -98,20 +98,20 @@ func (f *forecast) settle(ctx context.Context) error {
 
 // date gives the conflicts their times.
 func (f *forecast) date(ctx context.Context) error {
-	open, err := f.r.listConflicts(ctx, f.r.id.Replica, false)
+	open, err := f.r.listConflicts(ctx, api.ConflictsRequest{Replica: f.r.id.Replica})
 	if err != nil {
 		return err
 	}
-	recorded := map[cas.ID]api.Conflict{}
+	recorded := map[string]api.Conflict{}
 	for _, c := range open {
-		recorded[c.ID] = c
+		recorded[c.Path] = c
 	}
 	for i := range f.clashes {
 		c := &f.clashes[i]
-		c.ID = api.ConflictID(f.r.binding.VolumeID, c.Replica, c.Path, c.Base.Hash())
-		c.Time = f.r.began
-		if known, ok := recorded[c.ID]; ok {
-			c.Time = known.Time
+		c.From, c.Time = c.Base.Hash(), f.r.began
+		c.ID = api.ConflictID(f.r.binding.VolumeID, c.Replica, c.Path, c.From)
+		if known, ok := recorded[c.Path]; ok && known.From == c.From {
+			c.ID, c.Time = known.ID, known.Time
 		}
 	}
 	return nil

@@ -47,9 +47,9 @@ var bugs = []bug{
 	},
 	{
 		"an edit of what was settled is taken for what was settled",
-		"server/hub/settle.go",
-		"		case manifest.Equal(former.Ours, now.Ours):\n",
-		"		case former.Path == now.Path:\n",
+		"server/hub/decide.go",
+		"	case dec.base != nil && dec.Base == e.New.Hash():",
+		"	case dec.base != nil:",
 	},
 }
 

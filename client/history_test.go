@@ -261,8 +261,8 @@ func (h *history) rollBack(m *member) {
 	if m.kept == "" || m.adopt {
 		return
 	}
-	for _, name := range []string{"base", "index", "journal"} {
-		if m.sly && name != "base" {
+	for _, name := range []string{"heard", "base", "index", "journal"} {
+		if m.sly && (name == "index" || name == "journal") {
 			continue
 		}
 		old, err := os.ReadFile(filepath.Join(m.kept, name))

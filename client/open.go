@@ -255,9 +255,13 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	base.Close()
+	heard, err := replica.Heard(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
 	req := api.StartRequest{
 		Protocol: api.ProtocolVersion, Replica: r.id.Replica, Volume: r.binding.VolumeID, Run: replica.NewID(),
-		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq,
+		Client: r.cfg.Host, Command: r.command, Seen: base.Snapshot, SeenSeq: base.Seq, Heard: heard,
 	}
 	if (r.command == "push" || r.command == "sync") && req.Seen.IsZero() {
 		req.Create, req.Hub = r.binding.Volume, r.binding.HubID

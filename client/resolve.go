@@ -94,7 +94,7 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 		return nil, err
 	}
 	r.stand(r.session.Head, replica.Seen{Snapshot: r.session.Head.Snapshot})
-	open, err := r.listConflicts(ctx, api.ReplicaID{}, false)
+	open, err := r.listConflicts(ctx, api.ConflictsRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (r *run) ruleVersion(list []api.Conflict, take string, above func(path stri
 		return nil, err
 	}
 	for i := range list {
-		if c := &list[i]; take == reconcile.TakeBase && !c.BaseKnown(r.binding.VolumeID) {
+		if c := &list[i]; take == reconcile.TakeBase && !c.BaseKnown() {
 			return nil, fmt.Errorf("%q: the hub does not know the version that both began with; take another", c.Path)
 		}
 	}

@@ -83,12 +83,21 @@ func (r *run) settleSome(ctx context.Context, list []ruling) ([]ruling, error) {
 // takeIn makes the versions of this replica that were settled its base: see absorb. Where the base is another
 // by now than the conflict's, because the replica has given way meanwhile, it stays.
 func (r *run) takeIn(ctx context.Context, settled []ruling, head api.Head) error {
+	own := map[string][]api.Conflict{}
+	for _, s := range settled {
+		if s.Replica == r.id.Replica {
+			own[s.Path] = []api.Conflict{s.Conflict}
+		}
+	}
+	if len(own) == 0 {
+		return nil
+	}
 	spool, err := replica.NewSpool(r.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	defer spool.Abort()
-	if err := r.fillTaken(spool, settled); err != nil || spool.Records == 0 {
+	if err := r.fillDecided(spool, own); err != nil || spool.Records == 0 {
 		return err
 	}
 	if err := spool.Seal(); err != nil {
@@ -100,44 +109,6 @@ func (r *run) takeIn(ctx context.Context, settled []ruling, head api.Head) error
 	}
 	defer edits.Close()
 	return r.fetch(ctx, head, edits, nil)
-}
-
-// fillTaken adds the versions that takeIn makes the base, as Remote. The conflicts are in path order.
-func (r *run) fillTaken(spool *replica.Writer, settled []ruling) error {
-	records := map[string]replica.Record{}
-	for _, s := range settled {
-		if s.Replica == r.id.Replica {
-			records[s.Path] = replica.Record{Path: s.Path}
-		}
-	}
-	err := r.eachRecord(func(rec replica.Record) error {
-		if _, ok := records[rec.Path]; ok {
-			records[rec.Path] = replica.Record{Path: rec.Path, Base: bytes.Clone(rec.Base)}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	index := r.index.Cursor()
-	for _, s := range settled {
-		rec := records[s.Path]
-		var base cas.ID
-		if rec.Base != nil {
-			base = cas.Sum(rec.Base)
-		}
-		if s.ID != api.ConflictID(r.binding.VolumeID, r.id.Replica, s.Path, base) || r.unedited(rec, index) {
-			continue
-		}
-		ours, err := s.Ours.Encode()
-		if err != nil {
-			return err
-		}
-		if err := spool.Add(replica.Record{Path: s.Path, Remote: ours}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // draft is a commit that settles conflicts, in the making.
@@ -309,7 +280,7 @@ func (r *run) walls(list []api.Conflict) (func(path string) string, error) {
 func (r *run) fillBases(list []api.Conflict) error {
 	unknown := map[string]*api.Conflict{}
 	for i := range list {
-		if c := &list[i]; c.Replica == r.id.Replica && !c.BaseKnown(r.binding.VolumeID) {
+		if c := &list[i]; c.Replica == r.id.Replica && !c.BaseKnown() {
 			unknown[c.Path] = c
 		}
 	}
@@ -318,7 +289,7 @@ func (r *run) fillBases(list []api.Conflict) error {
 	}
 	return r.eachRecord(func(rec replica.Record) error {
 		c, ok := unknown[rec.Path]
-		if !ok || rec.Base == nil || c.ID != api.ConflictID(r.binding.VolumeID, c.Replica, c.Path, cas.Sum(rec.Base)) {
+		if !ok || c.From != baseHash(rec) {
 			return nil
 		}
 		var err error

@@ -74,7 +74,7 @@ func (r *run) askHub(ctx context.Context, seen replica.Seen, st *Status) error {
 	if err := r.checkHistory(seen, at.Volume.Head, true); err != nil {
 		return err
 	}
-	r.session.Head = at.Volume.Head
+	r.session.Head, r.session.Settled = at.Volume.Head, at.Settled
 	st.Head, st.Conflicts, st.Sessions = at.Volume.Head.Snapshot, int64(at.Conflicts), at.Sessions
 	return nil
 }

@@ -107,7 +107,7 @@ func (s *syncing) settle(ctx context.Context) (moved bool, err error) {
 	if s.strategy == "" || s.strategy == reconcile.Manual || len(s.conflicts) == 0 {
 		return false, nil
 	}
-	list, err := s.r.listConflicts(ctx, s.r.id.Replica, false)
+	list, err := s.r.listConflicts(ctx, api.ConflictsRequest{Replica: s.r.id.Replica})
 	if err != nil {
 		return false, err
 	}

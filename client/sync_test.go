@@ -82,7 +82,7 @@ func (m *model) resolve(h api.Hub, dir string) {
 	}
 	c := list[m.rng.IntN(len(list))]
 	take := []string{"ours", "theirs", "both", "base"}[m.rng.IntN(4)]
-	if take == "base" && !c.BaseKnown(m.volume()) {
+	if take == "base" && !c.BaseKnown() {
 		take = "theirs"
 	}
 	_, err = client.Resolve(m.t.Context(), config(h, dir), client.Resolution{Names: []string{c.ID.String()}, Take: take})

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -27,6 +28,11 @@ func (s *server) conflicts(c *gin.Context) (any, error) {
 	case "", "false":
 	default:
 		return nil, invalid(api.ErrInvalid, "query: all is true or false, not %.64q", all)
+	}
+	if after := c.Query("after"); after != "" {
+		if req.After, err = strconv.ParseUint(after, 10, 64); err != nil {
+			return nil, invalid(api.ErrInvalid, "query: after: %v", err)
+		}
 	}
 	from := api.Conflict{Path: c.Query("from")}
 	rest := without(s.hub.Conflicts(c.Request.Context(), req), func(c *api.Conflict) bool { return c.Compare(&from) < 0 })
@@ -84,7 +90,7 @@ func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c
 	case "ours":
 		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Ours}}
 	case "base":
-		if !c.BaseKnown(req.Volume) {
+		if !c.BaseKnown() {
 			return api.Head{}, invalid(api.ErrNotFound, "conflict %v at %q: its base is not known", c.ID, c.Path)
 		}
 		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Base}}

@@ -18,14 +18,17 @@ const (
 	Copy   Strategy = "copy"   // the head's version takes the path, ours becomes a file beside it
 )
 
-// What a user may take; TakeEdit is what the hub records of a conflict that its replica's own edit settled.
+// What a user may take. TakeEdit is what the hub records of a conflict that its replica's own edit settled,
+// and TakeWithdrawn of one where its replica has the head's version.
 const (
 	TakeOurs   = "ours"
 	TakeTheirs = "theirs"
 	TakeBoth   = "both"
 	TakeBase   = "base"
 	TakeFile   = "file"
-	TakeEdit   = "edit"
+	TakeEdit   = api.ByEdit
+
+	TakeWithdrawn = api.Withdrawn
 )
 
 // MaxText is the most bytes of a file that is merged line by line.

@@ -139,6 +139,9 @@ func (w *conflictsWalk) attempt() error {
 	if w.req.All {
 		query.Set("all", "true")
 	}
+	if w.req.After > 0 {
+		query.Set("after", strconv.FormatUint(w.req.After, 10))
+	}
 	if w.done > 0 {
 		query.Set("from", w.last.Path)
 	}

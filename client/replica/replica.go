@@ -1,5 +1,6 @@
 // Package replica keeps what a replica remembers of its hub in DIR/.dfs: who it
-// is (file id), what it is bound to (file binding) and the base (file base).
+// is (file id), what it is bound to (file binding), the base (file base) and which settlements
+// that has taken in (file heard).
 //
 // The base file holds, path by path, the manifest on which replica and hub last
 // agreed, and where the tree of the newest known snapshot ("seen") differs
@@ -118,6 +119,9 @@ func inodes(root, file string) (dir, in uint64, err error) {
 // DropBase removes the base, so that the replica starts from an empty one: nothing
 // is deleted on either side, and what differs becomes a conflict. It is durable on return.
 func DropBase(root string) error {
+	if err := dropHeard(root); err != nil {
+		return err
+	}
 	dir := filepath.Join(root, Dir)
 	if err := os.Remove(filepath.Join(dir, "base")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

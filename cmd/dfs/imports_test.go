@@ -29,7 +29,7 @@ var allowed = map[string]string{
 	"manifest":               "cas cas/chunker",
 	"merkle":                 "cas github.com/cespare/xxhash",
 	"server/api":             "cas manifest merkle",
-	"server/api/hubtest":     "cas manifest merkle server/api",
+	"server/api/hubtest":     "cas manifest merkle server/api pgregory.net/rapid",
 	"server/access":          "server/api",
 	"server/events":          "cas server/api",
 	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/access server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",

@@ -60,6 +60,7 @@ func TestScript(t *testing.T) {
 					"same":      same,
 					"stall":     stall,
 					"drop":      drop,
+					"amid":      amid,
 					"serve":     serveCommand,
 					"interrupt": interrupt,
 

@@ -161,6 +161,7 @@ type StartRequest struct {
 	Command  string       `json:"command"` // push, pull, sync, resolve
 	Seen     cas.ID       `json:"seen"`    // the replica's newest known snapshot, zero when none
 	SeenSeq  uint64       `json:"seen_seq"`
+	Heard    uint64       `json:"heard,omitempty"` // the settlement up to which its base has taken in those of its conflicts
 
 	// Create is the name under which the volume is made when it is not there, if this is
 	// the hub with the ID Hub; empty: it is not made.
@@ -175,6 +176,8 @@ type StartAnswer struct {
 	State   State        `json:"state"`
 	Head    Head         `json:"head"`
 	SeenOK  bool         `json:"seen_ok"` // the volume has the Seen snapshot under SeenSeq (true when Seen is zero)
+	Settled uint64       `json:"settled"` // the number of the volume's latest settlement; what came later is not in Head either
+	Open    int          `json:"open"`    // conflicts of the replica that are open
 	Staged  int          `json:"staged"`  // parts that are staged already
 	Fresh   bool         `json:"fresh"`   // the hub has no blobs yet that the volume could use: to ask about any is of no use
 	Profile uint8        `json:"profile"` // the chunking profile to use
@@ -271,24 +274,26 @@ type Settlement struct {
 	Conflict cas.ID // its ID
 	Ours     cas.ID // the hash of its Ours
 	Theirs   cas.ID // the hash of the head's version of its path; zero: absent
-	Take     string // what was decided, for people: ours, theirs, both, base, file, lww, merge, copy
+	Take     string // what was decided, for people: ours, theirs, both, base, file, lww, merge, copy, withdrawn
 }
 
 // Conflict is an object on the hub: Path, which Replica wanted to be Ours
 // while the head has Theirs, both changed from Base; nil is absent. There is one open
 // conflict of a replica at a path; a further edit of the replica there becomes its Ours. A
-// settled one stays, with both versions. To its replica it says that Ours is known to
-// whoever decided, and so takes the place of Base: what the head has there then is a change of it.
+// settled one stays, with both versions. To its replica, as long as that has not heard of it, it says
+// that Ours is known to whoever decided, and so takes the place of Base: see [Rebase].
 type Conflict struct {
-	ID      cas.ID // SHA-256 of volume, replica, path and the hash of Base
+	ID      cas.ID // see ConflictID
 	Path    string
 	Replica ReplicaID
-	Client  string // the name of the replica's host, for people
-	Base    *manifest.Manifest
+	Client  string             // the name of the replica's host, for people
+	From    cas.ID             // the hash of the version that the replica started from; zero: none
+	Base    *manifest.Manifest // that version; nil also where the hub had no tree at hand that has it
 	Ours    *manifest.Manifest
 	Theirs  *manifest.Manifest
 	Open    bool
-	Take    string    // of a settled one: what was decided; "edit" when the replica's own edit settled it
+	Take    string    // of a settled one: what was decided; ByEdit when the replica's own edit settled it
+	Number  uint64    // of a settled one: which of the volume's settlements it was, from 1, with gaps; else 0
 	Time    time.Time // when the hub first recorded it; information only
 }
 
@@ -297,6 +302,7 @@ type ConflictsRequest struct {
 	Volume  cas.VolumeID `json:"volume"`
 	Replica ReplicaID    `json:"replica"` // only this replica's; zero: all
 	All     bool         `json:"all"`     // settled ones too
+	After   uint64       `json:"after"`   // of these only those with a higher Number
 }
 
 // ChangesRequest asks for the difference between two snapshots.
@@ -314,6 +320,7 @@ type ChangesRequest struct {
 type Status struct {
 	Volume    Volume        `json:"volume"`
 	Conflicts int           `json:"conflicts"` // open ones
+	Settled   uint64        `json:"settled"`   // the number of the latest settlement
 	Sessions  []SessionInfo `json:"sessions"`  // those that are neither idle nor ended
 }
 

@@ -79,8 +79,8 @@ func commitAnswer() *api.CommitAnswer {
 
 func conflicts() []api.Conflict {
 	return []api.Conflict{
-		{ID: id(3), Path: "c", Replica: vid(3), Client: "höst", Base: file(""), Ours: file("ours"), Theirs: link("t"), Open: true, Time: time.Unix(1700000000, 7).UTC()},
-		{ID: id(4), Path: "d\xff", Replica: vid(4), Take: "theirs"},
+		{ID: id(3), Path: "c", Replica: vid(3), Client: "höst", From: file("").Hash(), Base: file(""), Ours: file("ours"), Theirs: link("t"), Open: true, Time: time.Unix(1700000000, 7).UTC()},
+		{ID: id(4), Path: "d\xff", Replica: vid(4), Take: "theirs", Number: 300},
 	}
 }
 
@@ -517,6 +517,34 @@ func TestConflictID(t *testing.T) {
 		api.ConflictID(vid(1), vid(2), "b", id(1)), api.ConflictID(vid(1), vid(2), "a", cas.ID{})} {
 		if other == first {
 			t.Errorf("conflict %d has the same ID", i)
+		}
+	}
+	golden(t, "conflict-id-next.hex", []byte(api.NextConflictID(first).String()))
+}
+
+func TestRebase(t *testing.T) {
+	versions := []*manifest.Manifest{nil, link("1"), link("2"), link("3")}
+	conflict := func(from, ours int, take string) api.Conflict {
+		return api.Conflict{From: versions[from].Hash(), Ours: versions[ours], Take: take}
+	}
+	for name, test := range map[string]struct {
+		settled []api.Conflict
+		base    int
+		want    int // 0: nil
+	}{
+		"nothing":        {nil, 1, 0},
+		"another base":   {[]api.Conflict{conflict(1, 2, "theirs")}, 3, 0},
+		"one":            {[]api.Conflict{conflict(1, 2, "base")}, 1, 2},
+		"from none":      {[]api.Conflict{conflict(0, 2, "base")}, 0, 2},
+		"a chain":        {[]api.Conflict{conflict(1, 2, "ours"), conflict(2, 3, "theirs")}, 1, 3},
+		"out of order":   {[]api.Conflict{conflict(2, 3, "theirs"), conflict(1, 2, "ours")}, 1, 2},
+		"twice":          {[]api.Conflict{conflict(1, 2, "ours"), conflict(1, 3, "ours")}, 1, 2},
+		"there and back": {[]api.Conflict{conflict(1, 2, "ours"), conflict(2, 1, "ours")}, 1, 1},
+		"by its edit":    {[]api.Conflict{conflict(1, 2, api.ByEdit)}, 1, 0},
+		"withdrawn":      {[]api.Conflict{conflict(1, 2, api.Withdrawn)}, 1, 0},
+	} {
+		if got := api.Rebase(versions[test.base].Hash(), test.settled); !manifest.Equal(got, versions[test.want]) {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

@@ -6,19 +6,42 @@ import (
 	"slices"
 
 	"dfs/cas"
+	"dfs/manifest"
 	"dfs/merkle"
 )
 
-// ConflictID names the conflict of a replica of a volume at a path that it changed from a
-// version with that hash; zero: from none.
-func ConflictID(v cas.VolumeID, replica ReplicaID, path string, base cas.ID) cas.ID {
-	return cas.Sum(slices.Concat(v[:], replica[:], []byte(path), base[:]))
+// What its replica itself did to settle a conflict, as Take: an edit that the head took, or to have
+// the head's version.
+const (
+	ByEdit    = "edit"
+	Withdrawn = "withdrawn"
+)
+
+// ConflictID names the first conflict of a replica of a volume at a path that it changed from a
+// version with that hash; zero: from none. One that comes again when that is settled has the
+// NextConflictID of it, and so on.
+func ConflictID(v cas.VolumeID, replica ReplicaID, path string, from cas.ID) cas.ID {
+	return cas.Sum(slices.Concat(v[:], replica[:], []byte(path), from[:]))
 }
 
-// BaseKnown reports whether Base is what the replica, of volume v, started from. It is nil also
-// where the hub had no tree at hand that has that version.
-func (c *Conflict) BaseKnown(v cas.VolumeID) bool {
-	return c.ID == ConflictID(v, c.Replica, c.Path, c.Base.Hash())
+// NextConflictID names the conflict that comes after a settled one from the same version.
+func NextConflictID(settled cas.ID) cas.ID { return cas.Sum(settled[:]) }
+
+// BaseKnown reports whether Base is what the replica started from.
+func (c *Conflict) BaseKnown() bool { return c.From == c.Base.Hash() }
+
+// Rebase returns what takes the place of a replica's base of a path, a version with the hash base, nil
+// when nothing does. The conflicts are the replica's at that path that were settled, by their numbers, and
+// of which it has not heard. To whoever settled one its Ours was known, so that is the base
+// of what the replica has, and what the head has is a change of it too. What the replica did
+// itself it knows.
+func Rebase(base cas.ID, settled []Conflict) (ours *manifest.Manifest) {
+	for _, c := range settled {
+		if c.From == base && c.Take != ByEdit && c.Take != Withdrawn {
+			ours, base = c.Ours, c.Ours.Hash()
+		}
+	}
+	return ours
 }
 
 // Compare orders conflicts as Hub.Conflicts yields them: by path, then by time, then by ID.

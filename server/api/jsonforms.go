@@ -100,22 +100,24 @@ type conflictJSON struct {
 	Path    pathJSON      `json:"path"`
 	Replica ReplicaID     `json:"replica"`
 	Client  string        `json:"client"`
+	From    cas.ID        `json:"from"`
 	Base    *manifestJSON `json:"base"`
 	Ours    *manifestJSON `json:"ours"`
 	Theirs  *manifestJSON `json:"theirs"`
 	Open    bool          `json:"open"`
 	Take    string        `json:"take,omitempty"`
+	Number  uint64        `json:"number,omitempty"`
 	Time    time.Time     `json:"time"`
 }
 
-// MarshalJSON implements [json.Marshaler]: {"id", "path", "replica", "client", "base",
-// "ours", "theirs", "open", "take", "time"}, with manifests as in a change.
+// MarshalJSON implements [json.Marshaler]: {"id", "path", "replica", "client", "from", "base",
+// "ours", "theirs", "open", "take", "number", "time"}, with manifests as in a change.
 func (c Conflict) MarshalJSON() ([]byte, error) {
 	ms, err := toManifestsJSON(c.Base, c.Ours, c.Theirs)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(conflictJSON{c.ID, pathJSON(c.Path), c.Replica, c.Client, ms[0], ms[1], ms[2], c.Open, c.Take, c.Time})
+	return json.Marshal(conflictJSON{c.ID, pathJSON(c.Path), c.Replica, c.Client, c.From, ms[0], ms[1], ms[2], c.Open, c.Take, c.Number, c.Time})
 }
 
 // MarshalJSON implements [json.Marshaler]: {"head", "merged", "conflicts": [Conflict],

@@ -22,7 +22,7 @@
 //	settlement     = id conflict, id ours, id theirs, text take
 //	commit answer  = id snapshot, u seq, id root, u8 merged (0, 1), u count, { conflict }, paths kept
 //	conflict       = id, path, vid replica, text client, u8 flags (1 base, 2 ours, 4 theirs, 8 open),
-//	                 [man base], [man ours], [man theirs], text take,
+//	                 id from, [man base], [man ours], [man theirs], text take, u number,
 //	                 i64 seconds, u32 nanoseconds (big-endian)
 //	conflicts      = { conflict } to the end
 //	blobs request  = vid volume, refs
@@ -201,7 +201,7 @@ func DecodeCommitAnswer(b []byte) (CommitAnswer, error) {
 }
 
 // minConflict is the length of the shortest conflict.
-const minConflict = 32 + 2 + 16 + 1 + 1 + 1 + 12
+const minConflict = 32 + 2 + 16 + 1 + 1 + 32 + 1 + 1 + 12
 
 func (c *Conflict) append(dst []byte) ([]byte, error) {
 	dst = append(dst, c.ID[:]...)
@@ -210,8 +210,8 @@ func (c *Conflict) append(dst []byte) ([]byte, error) {
 	dst = appendBytes(dst, c.Client)
 	dst = append(dst, bit(c.Base != nil, flagBase)|bit(c.Ours != nil, flagOurs)|
 		bit(c.Theirs != nil, flagTheirs)|bit(c.Open, flagOpen))
-	dst, err := appendManifests(dst, c.Base, c.Ours, c.Theirs)
-	dst = appendBytes(dst, c.Take)
+	dst, err := appendManifests(append(dst, c.From[:]...), c.Base, c.Ours, c.Theirs)
+	dst = binary.AppendUvarint(appendBytes(dst, c.Take), c.Number)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Time.Unix()))
 	return binary.BigEndian.AppendUint32(dst, uint32(c.Time.Nanosecond())), err
 }
@@ -219,11 +219,13 @@ func (c *Conflict) append(dst []byte) ([]byte, error) {
 func (d *decoder) conflict() Conflict {
 	c := Conflict{ID: d.id(), Path: d.path(), Replica: d.volume(), Client: d.text(manifest.MaxClient)}
 	flags := d.flags(flagBase | flagOurs | flagTheirs | flagOpen)
+	c.From = d.id()
 	c.Base = d.manifest(flags&flagBase != 0)
 	c.Ours = d.manifest(flags&flagOurs != 0)
 	c.Theirs = d.manifest(flags&flagTheirs != 0)
 	c.Open = flags&flagOpen != 0
 	c.Take = d.text(MaxTake)
+	c.Number = d.uvarint()
 	if b := d.take(12); b != nil {
 		sec, nsec := int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint32(b[8:])
 		if nsec >= 1e9 {

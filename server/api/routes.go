@@ -109,8 +109,8 @@ var routes = [...]Route{
 		"Hub.Nodes: frames in the order asked for"},
 	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", NeedsRead, []string{"volume", "id"}, nil, []string{JSON},
 		"Hub.Snapshot; without id the head"},
-	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "from"}, nil, []string{JSON, Binary},
-		"Hub.Conflicts, with all=true also settled ones, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
+	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "after", "from"}, nil, []string{JSON, Binary},
+		"Hub.Conflicts, with all=true also settled ones, of these with after=N those with a higher number, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"for other programs, a commit that settles a conflict: SettleRequest: Settled; the same again gives the same"},
 }

@@ -46,7 +46,8 @@ func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAns
 		return api.CommitAnswer{}, err
 	}
 	defer s.unseal()
-	c := &commit{h: h, s: s, v: v, req: req, head: h.headOf(v), src: h.nodes(v.id)}
+	c := &commit{h: h, s: s, v: v, req: req, src: h.nodes(v.id)}
+	c.head, c.last = h.standOf(v)
 	return c.run(ctx)
 }
 
@@ -58,6 +59,7 @@ type commit struct {
 	v    *volume
 	req  *api.CommitRequest
 	head api.Head
+	last uint64 // the number of the volume's latest settlement
 	src  merkle.Source
 	d    *decider
 	time time.Time
@@ -179,6 +181,11 @@ func (c *commit) decide(ctx context.Context) error {
 		return err
 	}
 	c.d = newDecider(ctx, c.src, c.head.Root, seen)
+	if len(c.req.Settle) == 0 { // else the edits are decisions about the head's versions
+		if c.d.news, err = c.h.newsOf(c.s); err != nil {
+			return err
+		}
+	}
 	var missing []cas.Ref
 	lookup := func(n int, edits []api.Edit) (err error) {
 		missing, err = c.lookup(ctx, n, edits, missing)
@@ -331,8 +338,9 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 		return err
 	}
 	before = append(before, opened...)
-	if answer.Head != c.head {
-		writes, err := headWrites(c.v, answer.Head)
+	last := c.last + uint64(len(c.settled))
+	if answer.Head != c.head || last != c.last {
+		writes, err := headWrites(c.v, answer.Head, last)
 		if err != nil {
 			return err
 		}
@@ -351,7 +359,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}
-	c.h.setHead(c.v, answer.Head)
+	c.h.setStand(c.v, answer.Head, last)
 	c.publish(answer)
 	c.s.close(rec)
 	return nil

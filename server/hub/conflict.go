@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +77,6 @@ type listing struct {
 	ctx   context.Context
 	req   api.ConflictsRequest
 	yield func(api.Conflict, error) bool
-	open  map[cas.ID]bool
 	heads *merkle.Cursor
 	group []api.Conflict // of one path
 }
@@ -86,28 +87,10 @@ func (l *listing) run() error {
 		return err
 	}
 	l.heads = merkle.NewCursor(l.ctx, l.h.nodes(v.id), l.h.headOf(v).Root)
-	open, err := l.h.openConflicts(v.id, l.req.Replica)
-	if err != nil {
-		return err
-	}
-	if len(open) == 0 && !l.req.All {
-		return nil
-	}
-	l.open = make(map[cas.ID]bool, len(open))
-	for _, c := range open {
-		l.open[c.id] = true
-	}
-	var failed error // of what is done with a key, which is none of the metadata's
-	err = l.h.meta.each(conflictsKey(v.id), true, func(key, _ []byte) error {
-		name, err := parseConflictKey(key)
-		if err == nil {
-			err = l.add(name)
-		}
-		failed = err
-		return failed
-	})
-	if failed != nil {
-		return failed
+	if l.req.All && l.req.Replica.IsZero() {
+		err = l.addAll()
+	} else {
+		err = l.addNamed()
 	}
 	if err != nil {
 		return err
@@ -115,16 +98,50 @@ func (l *listing) run() error {
 	return l.flush()
 }
 
+// addAll goes over all conflicts of the volume.
+func (l *listing) addAll() error {
+	var failed error // of what is done with a key, which is none of the metadata's
+	err := l.h.meta.each(conflictsKey(l.req.Volume), true, func(key, _ []byte) error {
+		name, err := parseConflictKey(key)
+		if err == nil {
+			err = l.add(name)
+		}
+		failed = err
+		return failed
+	})
+	return cmp.Or(failed, err)
+}
+
+// addNamed goes over the open ones, and the settled ones of one replica. What is settled meanwhile
+// is among both.
+func (l *listing) addNamed() error {
+	names, err := l.h.openConflicts(l.req.Volume, l.req.Replica)
+	if err == nil && l.req.All {
+		var settled []conflictName
+		settled, err = l.h.settledConflicts(l.req.Volume, l.req.Replica, l.req.After)
+		names = append(names, settled...)
+	}
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(names, func(a, b conflictName) int {
+		return cmp.Or(merkle.Compare(a.path, b.path), bytes.Compare(a.id[:], b.id[:]))
+	})
+	for _, name := range slices.Compact(names) {
+		if err := l.add(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // add takes the next conflict, if it is asked for.
 func (l *listing) add(name conflictName) error {
-	if !l.req.All && !l.open[name.id] || !l.req.Replica.IsZero() && name.replica != l.req.Replica {
-		return l.ctx.Err()
-	}
 	c, err := l.h.loadConflict(l.req.Volume, name)
 	switch {
 	case err != nil:
 		return err
-	case c == nil || !l.req.All && !c.Open: // settled meanwhile
+	case c == nil, !c.Open && (!l.req.All || c.Number <= l.req.After):
 		return l.ctx.Err()
 	}
 	if len(l.group) > 0 && l.group[0].Path != c.Path {

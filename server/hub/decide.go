@@ -37,21 +37,16 @@ type decider struct {
 	head *merkle.Cursor   // for the edits
 	gaps *merkle.Cursor   // over the head too, for what lies between edits
 	base []*merkle.Cursor // trees that the replica has seen, the likeliest first
+	news news             // of the replica's conflicts
 
 	way  api.Way[frame] // to the last edit, in the result
 	last string         // path of the last edit
 
 	fates   []fate          // by edit
 	extra   []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
-	clashes []clash         // edits that conflict, in no order
+	clashes []api.Conflict  // edits that conflict, without ID, replica, client and time, in no order
 	kept    []string        // in no order
 	special bool            // something else happened than edits to an unchanged version
-}
-
-// clash is an edit that conflicts.
-type clash struct {
-	api.Conflict        // without ID, replica, client and time
-	base         cas.ID // the hash that the edit is based on, also when the manifest is not known
 }
 
 // frame is what is known of an entry on the way to the last edit.
@@ -109,14 +104,14 @@ func (d *decider) finish() error {
 	}
 	d.way = api.Way[frame]{}
 	slices.Sort(d.kept)
-	slices.SortFunc(d.clashes, func(a, b clash) int { return merkle.Compare(a.Path, b.Path) })
+	slices.SortFunc(d.clashes, func(a, b api.Conflict) int { return merkle.Compare(a.Path, b.Path) })
 	return nil
 }
 
 // gaveWay reports, after finish, whether the edit of path was not done.
 func (d *decider) gaveWay(path string) bool {
 	_, kept := slices.BinarySearch(d.kept, path)
-	_, clashes := slices.BinarySearchFunc(d.clashes, path, func(c clash, path string) int { return merkle.Compare(c.Path, path) })
+	_, clashes := slices.BinarySearchFunc(d.clashes, path, func(c api.Conflict, path string) int { return merkle.Compare(c.Path, path) })
 	return kept || clashes
 }
 
@@ -161,8 +156,8 @@ func (d *decider) report(dec *decision) {
 		d.kept = append(d.kept, dec.Path)
 	case conflicted:
 		d.special = true
-		d.clashes = append(d.clashes, clash{
-			api.Conflict{Path: dec.Path, Base: dec.base, Ours: dec.New, Theirs: dec.head, Open: true}, dec.Base})
+		d.clashes = append(d.clashes, api.Conflict{
+			Path: dec.Path, From: dec.Base, Base: dec.base, Ours: dec.New, Theirs: dec.head, Open: true})
 	}
 }
 
@@ -196,16 +191,24 @@ func (d *decider) merge(e api.Edit) (*decision, error) {
 		return nil, err
 	}
 	dec.head = head
-	switch {
-	case hash == e.New.Hash():
+	if hash == e.New.Hash() {
 		dec.fate, dec.result = already, dec.head
 		return dec, nil
-	case hash == e.Base:
+	}
+	if err := d.rebase(dec); err != nil {
+		return nil, err
+	}
+	switch {
+	case dec.base != nil && dec.Base == e.New.Hash(): // it was settled: that stands
+		dec.fate, dec.result = dropped, dec.head
+		d.special = true
+		return dec, nil
+	case hash == dec.Base:
 		dec.fate, dec.result, dec.base = applied, e.New, dec.head
 		return dec, nil
 	}
 	d.special = true
-	if dec.base, err = d.findBase(e); err != nil {
+	if dec.base, err = d.findBase(dec); err != nil {
 		return nil, err
 	}
 	if e.New == nil && dec.base == nil {
@@ -232,11 +235,23 @@ func (d *decider) merge(e api.Edit) (*decision, error) {
 	return dec, nil
 }
 
-// findBase returns the manifest that an edit is based on, nil when no tree that the replica
-// has seen has it.
-func (d *decider) findBase(e api.Edit) (*manifest.Manifest, error) {
-	if e.Base.IsZero() {
-		return nil, nil
+// rebase has an edit be one of the replica's version that was settled without it hearing of that.
+func (d *decider) rebase(dec *decision) error {
+	settled, err := d.news.at(dec.Path)
+	if err != nil {
+		return err
+	}
+	if ours := api.Rebase(dec.Base, settled); ours != nil {
+		dec.Base, dec.base = ours.Hash(), ours
+	}
+	return nil
+}
+
+// findBase returns the manifest that an edit is based on, nil when it was not settled and no tree that the
+// replica has seen has it.
+func (d *decider) findBase(e *decision) (*manifest.Manifest, error) {
+	if e.Base.IsZero() || e.base != nil {
+		return e.base, nil
 	}
 	for _, c := range d.base {
 		m, hash, err := lookup(c, e.Path)
@@ -257,7 +272,7 @@ func (d *decider) makeParents(dec *decision) error {
 	if !ok {
 		dec.fate, dec.result = conflicted, nil
 		var err error
-		dec.base, err = d.findBase(dec.Edit)
+		dec.base, err = d.findBase(dec)
 		return err
 	}
 	for _, s := range absent {

@@ -108,6 +108,9 @@ func (h *Hub) conflictsSoFar(ctx context.Context, s *session, v *volume, edits [
 		return nil, err
 	}
 	d := newDecider(ctx, h.nodes(v.id), h.headOf(v).Root, seen)
+	if d.news, err = h.newsOf(s); err != nil {
+		return nil, err
+	}
 	var paths []string
 	for _, e := range edits {
 		dec, err := d.merge(e)

@@ -19,23 +19,24 @@
 //
 // # Metadata, format 1
 //
-//	volume   = "v" volume                 {"name", "head": {"snapshot", "seq", "root"}}
+//	volume   = "v" volume                 {"name", "head": {"snapshot", "seq", "root"}, "settled"}
 //	snapshot = "s" volume id              a snapshot of the volume: {"snapshot", "seq", "root"}
 //	number   = "q" volume u64             the ID of the volume's snapshot with that number
 //	slot     = "r" replica volume         the pair's last session: {"session", "run", "client",
-//	                                      "command", "seen", "state", "answers": commit keys,
+//	                                      "command", "seen", "heard", "state", "answers": commit keys,
 //	                                      "owner": who started it, if not the process itself}
 //	part     = "p" session u32 u16        a slice of a staged part: together an api.DiffRequest
 //	answer   = "a" key u16                a slice of the answer to the commit with that key
 //	conflict = "c" volume path0 replica id
 //	                                      an api.Conflict, open or settled; Theirs as it was then
 //	open     = "o" volume replica path    the ID of the replica's open conflict there
+//	settled  = "n" volume replica u64     ID and path of the replica's conflict that was settled with that number
 //	access   = "t" key                    a record of package access under its key there
 //
 //	volume, replica, session, key         16 bytes
 //	id                                    32 bytes
 //	path0                                 a path with %x00 for each "/", then %x0000
-//	u16, u32, u64                         big-endian numbers, of slices, parts and snapshots
+//	u16, u32, u64                         big-endian numbers, of slices, parts, and snapshots or settlements
 //
 // Records in braces are JSON, the others the binary forms of package api. Long
 // values are cut into slices of 512 KiB. The slices of an answer hold session, u32
@@ -92,12 +93,16 @@
 //
 // # Conflicts
 //
-// A conflict has the ID of (volume, replica, path, hash of the base), [api.ConflictID]. While
+// A conflict's ID is made of volume, replica, path and the hash of the base, and rehashed where one of
+// that ID was settled: [api.ConflictID]. While
 // it is open, a further edit of the replica there that conflicts replaces its Ours, one with
 // another base opens another in its place, and one that the head takes settles it. A
 // commit settles conflicts of any replica after it has compared, under the volume's lock,
 // what whoever decided saw with what is. No record is ever deleted.
 //
-// A replica that has not heard of a settlement sends the settled version again: that edit is
-// dropped. When it sends a newer one, the conflict's base is the version that was settled.
+// The settlements of a volume are numbered. The number of the latest is in the volume's record, and
+// told together with the head; a commit that was cut short between its transactions leaves a
+// gap. A session says up to which the replica's base has taken them in. In those after that
+// the settled version takes the place of the base ([api.Rebase]) of what the replica sends: the same version again
+// is no edit, whatever the head has, and a newer one is an edit of it.
 package hub

@@ -21,6 +21,7 @@ const (
 	keyAnswer   = 'a'
 	keyConflict = 'c'
 	keyOpen     = 'o'
+	keySettled  = 'n'
 	keyAccess   = 't'
 )
 
@@ -93,10 +94,35 @@ func parseOpen(key, value []byte) (c conflictName, err error) {
 	return c, nil
 }
 
+func settledKey(v cas.VolumeID, replica api.ReplicaID, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(settlementsKey(v, replica), number)
+}
+
+// settlementsKey begins the keys of the settlements of a replica's conflicts.
+func settlementsKey(v cas.VolumeID, replica api.ReplicaID) []byte {
+	return slices.Concat([]byte{keySettled}, v[:], replica[:])
+}
+
+// settledValue is the value of a settlement's key: the rest of the conflict's name.
+func settledValue(c conflictName) []byte { return slices.Concat(c.id[:], []byte(c.path)) }
+
+// parseSettled takes apart the key and the value of a settlement.
+func parseSettled(key, value []byte) (c conflictName, err error) {
+	at := 1 + len(cas.VolumeID{})
+	if len(key) != at+len(c.replica)+8 || len(value) <= len(c.id) {
+		return c, fmt.Errorf("metadata %q: not a settlement", key)
+	}
+	copy(c.replica[:], key[at:])
+	copy(c.id[:], value)
+	c.path = string(value[len(c.id):])
+	return c, nil
+}
+
 // volumeRecord is the value of a volume's key.
 type volumeRecord struct {
-	Name string   `json:"name"`
-	Head api.Head `json:"head"`
+	Name    string   `json:"name"`
+	Head    api.Head `json:"head"`
+	Settled uint64   `json:"settled,omitempty"` // the number of the latest settlement
 }
 
 // slotRecord is the value of a slot's key: the last session of a replica with a volume.
@@ -106,6 +132,7 @@ type slotRecord struct {
 	Client  string         `json:"client"`
 	Command string         `json:"command"`
 	Seen    cas.ID         `json:"seen"`
+	Heard   uint64         `json:"heard,omitempty"`
 	State   api.State      `json:"state"`
 	Answers []cas.VolumeID `json:"answers,omitempty"` // keys of the last commits, oldest first
 	Owner   api.ClientID   `json:"owner,omitzero"`    // who started it; zero: the process itself

@@ -187,12 +187,17 @@ func (m *meta) get(key []byte) (value []byte, err error) {
 // each calls fn for every key with the prefix, in order, with its value unless
 // keysOnly; both are valid until fn returns.
 func (m *meta) each(prefix []byte, keysOnly bool, fn func(key, value []byte) error) error {
+	return m.eachFrom(prefix, prefix, keysOnly, fn)
+}
+
+// eachFrom is each for the keys from first on.
+func (m *meta) eachFrom(prefix, first []byte, keysOnly bool, fn func(key, value []byte) error) error {
 	err := m.db.View(func(txn *badger.Txn) error {
 		opts := badger.DefaultIteratorOptions
 		opts.Prefix, opts.PrefetchValues = prefix, !keysOnly
 		it := txn.NewIterator(opts)
 		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
+		for it.Seek(first); it.Valid(); it.Next() {
 			item := it.Item()
 			if keysOnly {
 				if err := fn(item.Key(), nil); err != nil {

@@ -274,7 +274,7 @@ func (s *session) again(req *api.StartRequest) bool {
 	if ended(s.state) || s.rec.Run != req.Run {
 		return false
 	}
-	s.rec.Seen, s.rec.Client, s.rec.Command = req.Seen, req.Client, req.Command
+	s.rec.Seen, s.rec.Heard, s.rec.Client, s.rec.Command = req.Seen, req.Heard, req.Client, req.Command
 	s.active = s.now()
 	return true
 }
@@ -330,6 +330,12 @@ func (s *session) seen() cas.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rec.Seen
+}
+
+func (s *session) heard() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rec.Heard
 }
 
 func (s *session) client() string {

@@ -235,6 +235,8 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err := h.sweep(); err != nil {
 		return api.StartAnswer{}, err
 	}
+	_, settled := h.standOf(v)
+	req.Heard = min(req.Heard, settled) // more is of a hub that went back in time
 	s, err := h.resume(ctx, req)
 	for s == nil && err == nil {
 		// A commit of the replica's former run is under way, and ends first.
@@ -247,9 +249,14 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err != nil {
 		return api.StartAnswer{}, err
 	}
+	open, err := h.openConflicts(v.id, req.Replica)
+	if err != nil {
+		return api.StartAnswer{}, err
+	}
 	info := s.info()
+	head, settled := h.standOf(v)
 	return api.StartAnswer{
-		HubID: h.id, Session: s.id, State: info.State, Head: h.headOf(v), SeenOK: seenOK,
+		HubID: h.id, Session: s.id, State: info.State, Head: head, SeenOK: seenOK, Settled: settled, Open: len(open),
 		Staged: s.staged(), Fresh: fresh, Profile: chunker.Profile1, Limits: api.DefaultLimits(),
 	}, nil
 }
@@ -330,7 +337,7 @@ func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, erro
 	}
 	s := h.register(h.newSession(at, slotRecord{
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
-		Seen: req.Seen, State: api.Idle, Answers: rec.Answers, Owner: caller.ID(),
+		Seen: req.Seen, Heard: req.Heard, State: api.Idle, Answers: rec.Answers, Owner: caller.ID(),
 	}))
 	s.opened()
 	return s, nil

@@ -12,9 +12,6 @@ import (
 	"dfs/server/api"
 )
 
-// takeEdit is what settled a conflict when its own replica's edit did.
-const takeEdit = "edit"
-
 // A settling is a conflict that a commit settles. Its record says so already.
 type settling struct {
 	api.Conflict
@@ -70,7 +67,7 @@ func checkSettlements(settle []api.Settlement) error {
 	seen := make(map[cas.ID]bool, len(settle))
 	for _, s := range settle {
 		switch {
-		case s.Take == takeEdit:
+		case s.Take == api.ByEdit:
 			return refuse(api.ErrInvalid, "commit: conflict %v: take %q is not a decision", s.Conflict, s.Take)
 		case s.Take == "" || len(s.Take) > api.MaxTake || !utf8.ValidString(s.Take):
 			return refuse(api.ErrInvalid, "commit: conflict %v: take %.64q is not 1 to %d bytes of UTF-8", s.Conflict, s.Take, api.MaxTake)
@@ -104,44 +101,30 @@ func (c *commit) conflicts() error {
 		if err != nil {
 			return err
 		}
-		if conflict == nil {
-			continue
-		}
-		c.opened = append(c.opened, *conflict)
-		if err := c.supersede(conflict); err != nil {
+		c.opened = append(c.opened, conflict)
+		if err := c.supersede(&conflict); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// conflict returns the conflict of an edit as it is recorded from now on, or nil: the version
-// that the edit brings has been settled already, and the replica does not know yet. To a newer
-// one the version that was settled is the base.
-func (c *commit) conflict(clash clash) (*api.Conflict, error) {
-	now := clash.Conflict
+// conflict completes the conflict of an edit as it is recorded from now on: the open one of the
+// path, if that is from the same version, or else another.
+func (c *commit) conflict(now api.Conflict) (api.Conflict, error) {
 	now.Replica, now.Client, now.Time = c.s.slot.replica, c.s.client(), c.time.UTC().Round(0)
-	base := clash.base
-	for passed := make(map[cas.ID]bool); ; {
-		now.ID = api.ConflictID(c.v.id, now.Replica, now.Path, base)
+	now.ID = api.ConflictID(c.v.id, now.Replica, now.Path, now.From)
+	for {
 		former, err := c.h.loadConflict(c.v.id, conflictName{now.Path, now.Replica, now.ID})
 		if former == nil || err != nil {
-			return &now, err
+			return now, err
 		}
 		now.Base = cmp.Or(now.Base, former.Base)
-		switch {
-		case passed[now.ID]:
-			return &now, nil
-		case former.Open:
+		if former.Open {
 			now.Time = former.Time
-			return &now, nil
-		case manifest.Equal(former.Ours, now.Ours) && former.Take == takeEdit:
-			return &now, nil // its own edit settled it, which it has heard of
-		case manifest.Equal(former.Ours, now.Ours):
-			return nil, nil
+			return now, nil
 		}
-		passed[now.ID] = true
-		base, now.Base = former.Ours.Hash(), former.Ours
+		now.ID = api.NextConflictID(now.ID)
 	}
 }
 
@@ -155,7 +138,7 @@ func (c *commit) supersede(now *api.Conflict) error {
 	if err != nil || former == nil {
 		return err
 	}
-	s := settledAs(*former, now.Theirs, takeEdit)
+	s := settledAs(*former, now.Theirs, api.ByEdit)
 	s.superseded = true
 	c.settled = append(c.settled, s)
 	return nil
@@ -181,7 +164,7 @@ func (c *commit) settleByEdits(ctx context.Context) error {
 			return err
 		}
 		if conflict != nil {
-			c.settled = append(c.settled, settledAs(*conflict, theirs, takeEdit))
+			c.settled = append(c.settled, settledAs(*conflict, theirs, api.ByEdit))
 		}
 	}
 	return nil
@@ -199,11 +182,13 @@ func (c *commit) conflictWrites() (opened, settled []kv, err error) {
 	}
 	for i := range c.settled {
 		s := &c.settled[i]
+		s.Number = c.last + 1 + uint64(i)
 		rec, err := conflictWrite(c.v.id, &s.Conflict)
 		if err != nil {
 			return nil, nil, err
 		}
-		settled = append(settled, rec)
+		name := conflictName{s.Path, s.Replica, s.ID}
+		settled = append(settled, rec, kv{settledKey(c.v.id, s.Replica, s.Number), settledValue(name)})
 		if !s.superseded {
 			settled = append(settled, kv{key: openKey(c.v.id, s.Replica, s.Path)})
 		}

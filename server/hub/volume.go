@@ -19,15 +19,17 @@ import (
 
 // volume is a volume in memory.
 type volume struct {
-	id    cas.VolumeID
-	name  string
-	head  api.Head      // guarded by Hub.mu, as moved
-	moved chan struct{} // closed when the head becomes another, and replaced
-	lock  chan struct{} // holds one token while a commit is under way
+	id      cas.VolumeID
+	name    string
+	head    api.Head      // guarded by Hub.mu, as settled and moved
+	settled uint64        // number of the latest settlement
+	moved   chan struct{} // closed when the head becomes another, and replaced
+	lock    chan struct{} // holds one token while a commit is under way
 }
 
-func newVolume(id cas.VolumeID, name string, head api.Head) *volume {
-	return &volume{id: id, name: name, head: head, moved: make(chan struct{}), lock: make(chan struct{}, 1)}
+func newVolume(id cas.VolumeID, rec volumeRecord) *volume {
+	return &volume{id: id, name: rec.Name, head: rec.Head, settled: rec.Settled,
+		moved: make(chan struct{}), lock: make(chan struct{}, 1)}
 }
 
 // acquire takes the volume's lock.
@@ -50,7 +52,7 @@ func (h *Hub) loadVolumes() error {
 		if err := decodeRecord(key, value, &rec); err != nil {
 			return err
 		}
-		h.volumes[id] = newVolume(id, rec.Name, rec.Head)
+		h.volumes[id] = newVolume(id, rec)
 		return nil
 	})
 }
@@ -66,14 +68,21 @@ func (h *Hub) volume(id cas.VolumeID) (*volume, error) {
 }
 
 func (h *Hub) headOf(v *volume) api.Head {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return v.head
+	head, _ := h.standOf(v)
+	return head
 }
 
-func (h *Hub) setHead(v *volume, head api.Head) {
+// standOf returns the volume's head, and the number of the latest settlement that is in it.
+func (h *Hub) standOf(v *volume) (head api.Head, settled uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return v.head, v.settled
+}
+
+func (h *Hub) setStand(v *volume, head api.Head, settled uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v.settled = settled
 	if v.head == head {
 		return
 	}
@@ -160,8 +169,8 @@ func (h *Hub) createVolume(ctx context.Context, name string, id cas.VolumeID) (a
 	if err != nil {
 		return api.Volume{}, err
 	}
-	v := newVolume(id, name, head)
-	writes, err := headWrites(v, head)
+	v := newVolume(id, volumeRecord{Name: name, Head: head})
+	writes, err := headWrites(v, head, 0)
 	if err != nil {
 		return api.Volume{}, err
 	}
@@ -207,9 +216,10 @@ func checkVolume(name string, id cas.VolumeID) error {
 	return nil
 }
 
-// headWrites returns the writes that make head the volume's newest snapshot.
-func headWrites(v *volume, head api.Head) ([]kv, error) {
-	rec, err := put(volumeKey(v.id), volumeRecord{Name: v.name, Head: head})
+// headWrites returns the writes that make head the volume's newest snapshot, and settled the number of
+// its latest settlement.
+func headWrites(v *volume, head api.Head, settled uint64) ([]kv, error) {
+	rec, err := put(volumeKey(v.id), volumeRecord{Name: v.name, Head: head, Settled: settled})
 	if err != nil {
 		return nil, err
 	}
@@ -294,9 +304,11 @@ func (h *Hub) Status(ctx context.Context, id cas.VolumeID) (api.Status, error) {
 	if err != nil {
 		return api.Status{}, wire(err)
 	}
+	head, settled := h.standOf(v)
 	return api.Status{
-		Volume:    api.Volume{ID: id, Name: v.name, Head: h.headOf(v)},
+		Volume:    api.Volume{ID: id, Name: v.name, Head: head},
 		Conflicts: len(open),
+		Settled:   settled,
 		Sessions:  h.running(id),
 	}, nil
 }

@@ -72,9 +72,9 @@ func (c *clash) settles(t *testing.T, conflict api.Conflict, take string, edits 
 		Settle: []api.Settlement{settlement(conflict, take)}}
 }
 
-// settledAs is the conflict as it is listed once it is settled.
-func settledAs(c api.Conflict, take string) api.Conflict {
-	c.Open, c.Take = false, take
+// settledAs is the conflict as it is listed once it is the number'th that is settled.
+func settledAs(c api.Conflict, take string, number uint64) api.Conflict {
+	c.Open, c.Take, c.Number = false, take, number
 	return c
 }
 
@@ -86,7 +86,7 @@ func testConflicts(t *testing.T, f *fixture) {
 		t.Errorf("not in path order: %+v", c.conflicts)
 	}
 	for _, got := range c.conflicts {
-		if got.ID != api.ConflictID(f.volume.ID, c.other.id, got.Path, c.base.Hash()) || !got.BaseKnown(f.volume.ID) || got.Client != "host" || got.Take != "" {
+		if got.ID != api.ConflictID(f.volume.ID, c.other.id, got.Path, c.base.Hash()) || !got.BaseKnown() || got.Client != "host" || got.Take != "" {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -128,7 +128,7 @@ func testSettleTheirs(t *testing.T, f *fixture) {
 	must(t, err)
 	equal(t, "the answer again", again, first)
 	equal(t, "open ones", f.listed(t, api.ReplicaID{}, false), c.conflicts[1:])
-	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "theirs"), c.conflicts[1]})
+	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "theirs", 1), c.conflicts[1]})
 	status, err := f.Status(f.ctx, f.volume.ID)
 	must(t, err)
 	equal(t, "open conflicts", status.Conflicts, 1)
@@ -150,7 +150,7 @@ func testSettleOurs(t *testing.T, f *fixture) {
 	}
 	equal(t, "tree", f.tree(t), tree{"a": c.ours, "d": directory(), "d/b": m, "e": link("more")})
 	equal(t, "open ones", len(f.listed(t, api.ReplicaID{}, false)), 0)
-	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "ours"), settledAs(c.conflicts[1], "file")})
+	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "ours", 1), settledAs(c.conflicts[1], "file", 2)})
 }
 
 // testSettleOwn has a replica settle its own conflict as a strategy does: that is what is recorded, and no edit of its own.
@@ -161,7 +161,7 @@ func testSettleOwn(t *testing.T, f *fixture) {
 		Edits: []api.Edit{{Path: "a", Base: c.theirs.Hash(), New: merged}}, Settle: []api.Settlement{settlement(c.conflicts[0], "merge")}})
 	must(t, err)
 	equal(t, "conflicts of the answer", len(answer.Conflicts), 0)
-	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "merge")})
+	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "merge", 1)})
 	equal(t, "open ones", len(f.listed(t, c.other.id, false)), 0)
 	equal(t, "tree", f.tree(t), tree{"a": merged})
 }
@@ -246,7 +246,7 @@ func testOwnEditSettles(t *testing.T, f *fixture) {
 	solved := link("solved")
 	c.other.pushed(t, tree{"a": solved, "b": c.theirs})
 	equal(t, "open ones", f.listed(t, api.ReplicaID{}, false), c.conflicts[1:])
-	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "edit"), c.conflicts[1]})
+	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "edit", 1), c.conflicts[1]})
 }
 
 // testConflictAgain has a replica's edit settle a conflict, and conflict again: only what another
@@ -260,7 +260,7 @@ func testConflictAgain(t *testing.T, f *fixture) {
 	c.first.seen, c.first.base = answer.Head, tree{"a": c.ours}
 	c.first.pushed(t, tree{"a": c.theirs})
 	answer = c.other.push(t, tree{"a": c.ours})
-	if len(answer.Conflicts) != 1 || answer.Conflicts[0].ID != c.conflicts[0].ID {
+	if len(answer.Conflicts) != 1 || answer.Conflicts[0].ID != api.NextConflictID(c.conflicts[0].ID) {
 		t.Fatalf("%+v", answer)
 	}
 	equal(t, "open ones again", f.listed(t, c.other.id, false), answer.Conflicts)
@@ -271,11 +271,11 @@ func testOtherBase(t *testing.T, f *fixture) {
 	c := newClash(t, f, "a")
 	c.other.seen, c.other.base = f.volume.Head, tree{}
 	now := c.other.push(t, tree{"a": c.ours}).Conflicts[0]
-	if now.ID != api.ConflictID(f.volume.ID, c.other.id, "a", cas.ID{}) || now.Base != nil || !now.BaseKnown(f.volume.ID) {
+	if now.ID != api.ConflictID(f.volume.ID, c.other.id, "a", cas.ID{}) || now.Base != nil || !now.BaseKnown() {
 		t.Errorf("%+v", now)
 	}
 	equal(t, "open ones", f.listed(t, api.ReplicaID{}, false), []api.Conflict{now})
-	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "edit"), now})
+	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{settledAs(c.conflicts[0], "edit", 1), now})
 	_, err := f.Commit(f.ctx, c.settles(t, now, "theirs"))
 	must(t, err)
 }
@@ -289,7 +289,7 @@ func testSettledIsNotHeard(t *testing.T, f *fixture) {
 	if !answer.Merged || answer.Conflicts != nil || answer.Kept != nil || answer.Head != settled.Head {
 		t.Errorf("the settled version again: %+v", answer)
 	}
-	first := settledAs(c.conflicts[0], "theirs")
+	first := settledAs(c.conflicts[0], "theirs", 1)
 	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{first})
 	newer := link("newer")
 	answer = c.other.push(t, tree{"a": newer})
@@ -303,4 +303,55 @@ func testSettledIsNotHeard(t *testing.T, f *fixture) {
 	_, err = f.Commit(f.ctx, c.settles(t, now, "ours", api.Edit{Path: "a", Base: c.theirs.Hash(), New: newer}))
 	must(t, err)
 	equal(t, "tree", f.tree(t), tree{"a": newer})
+}
+
+// testSettledIsHeard has a replica that has heard of a settlement come to the same conflict once more: it is one of
+// its own, and is settled by itself.
+func testSettledIsHeard(t *testing.T, f *fixture) {
+	c := newClash(t, f, "a")
+	_, err := f.Commit(f.ctx, c.settles(t, c.conflicts[0], "theirs"))
+	must(t, err)
+	c.other.heard = c.other.start(t, random()).Settled
+	first := settledAs(c.conflicts[0], "theirs", 1)
+	answer := c.other.push(t, tree{"a": c.ours})
+	if len(answer.Conflicts) != 1 {
+		t.Fatalf("%+v", answer)
+	}
+	again := answer.Conflicts[0]
+	if again.ID != api.NextConflictID(first.ID) || again.From != c.base.Hash() || !again.BaseKnown() || !manifest.Equal(again.Ours, c.ours) {
+		t.Errorf("%+v", again)
+	}
+	equal(t, "open ones", f.listed(t, c.other.id, false), answer.Conflicts)
+	_, err = f.Commit(f.ctx, c.settles(t, again, "theirs"))
+	must(t, err)
+	second := settledAs(again, "theirs", 2)
+	equal(t, "all", f.listed(t, api.ReplicaID{}, true), []api.Conflict{first, second})
+	var after []api.Conflict
+	for c, err := range f.Conflicts(f.ctx, api.ConflictsRequest{Volume: f.volume.ID, Replica: c.other.id, All: true, After: 1}) {
+		must(t, err)
+		after = append(after, c)
+	}
+	equal(t, "after the first", after, []api.Conflict{second})
+	answer = c.other.push(t, tree{"a": c.ours})
+	equal(t, "conflicts of what is settled again", len(answer.Conflicts), 0)
+	equal(t, "tree", f.tree(t), tree{"a": c.theirs})
+}
+
+// testBaseStands has a conflict settled with its base while its replica, which has not heard of that, sends its version
+// once more, and then a newer one.
+func testBaseStands(t *testing.T, f *fixture) {
+	c := newClash(t, f, "a")
+	settled, err := f.Commit(f.ctx, c.settles(t, c.conflicts[0], "base", api.Edit{Path: "a", Base: c.theirs.Hash(), New: c.base}))
+	must(t, err)
+	answer := c.other.push(t, tree{"a": c.ours})
+	if !answer.Merged || answer.Conflicts != nil || answer.Kept != nil || answer.Head != settled.Head {
+		t.Errorf("the settled version again: %+v", answer)
+	}
+	equal(t, "tree", f.tree(t), tree{"a": c.base})
+	newer := link("newer")
+	answer = c.other.push(t, tree{"a": newer})
+	if len(answer.Conflicts) != 1 || answer.Conflicts[0].From != c.ours.Hash() || !manifest.Equal(answer.Conflicts[0].Theirs, c.base) {
+		t.Errorf("a newer version: %+v", answer)
+	}
+	equal(t, "tree after the newer version", f.tree(t), tree{"a": c.base})
 }

@@ -55,6 +55,9 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"conflict again", testConflictAgain},
 		{"conflict with another base", testOtherBase},
 		{"settlement is not heard of", testSettledIsNotHeard},
+		{"settlement is heard of", testSettledIsHeard},
+		{"settlement stands at the base", testBaseStands},
+		{"conflict model", testConflictModel},
 		{"wait", testWait},
 		{"wait in vain", testWaitInVain},
 		{"changes", testChanges},
@@ -174,10 +177,11 @@ func (tr tree) edits(base tree) []api.Edit {
 
 // replica is a replica as the hub sees it.
 type replica struct {
-	f    *fixture
-	id   api.ReplicaID
-	seen api.Head
-	base tree // of seen
+	f     *fixture
+	id    api.ReplicaID
+	seen  api.Head
+	base  tree // of seen
+	heard uint64
 }
 
 func (f *fixture) replica() *replica {
@@ -187,7 +191,7 @@ func (f *fixture) replica() *replica {
 func (r *replica) start(t *testing.T, run cas.VolumeID) api.StartAnswer {
 	t.Helper()
 	answer, err := r.f.Start(r.f.ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: r.id, Volume: r.f.volume.ID,
-		Run: run, Client: "host", Command: "push", Seen: r.seen.Snapshot, SeenSeq: r.seen.Seq})
+		Run: run, Client: "host", Command: "push", Seen: r.seen.Snapshot, SeenSeq: r.seen.Seq, Heard: r.heard})
 	must(t, err)
 	return answer
 }
