@@ -1,20 +1,27 @@
 package client_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"dfs/client"
+	"dfs/server/api"
 )
 
-// TestResolvedAfterGivingWay: a replica that conflicts gives way, pulls the head's version, and then has the
-// conflict, which is still open, settled with what was its own. That is what all get: the version that it
-// pulled is no edit.
-func TestResolvedAfterGivingWay(t *testing.T) {
-	h := openHub(t)
-	a, b := t.TempDir(), t.TempDir()
-	write := func(dir, text string) {
+// settlesNothing is a hub on which something has always moved meanwhile.
+type settlesNothing struct{ inProcess }
+
+func (settlesNothing) Commit(context.Context, api.CommitRequest) (api.CommitAnswer, error) {
+	return api.CommitAnswer{}, api.ErrMoved
+}
+
+// givenWay returns two replicas, of which b conflicted at f with "of b, longer", gave way, and pulled what a has, while
+// something on the hub moved, so that the conflict is still open.
+func givenWay(t *testing.T, h api.Hub) (a, b string, write func(dir, text string)) {
+	a, b = t.TempDir(), t.TempDir()
+	write = func(dir, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -32,7 +39,17 @@ func TestResolvedAfterGivingWay(t *testing.T) {
 	if err := os.Remove(filepath.Join(b, "f")); err != nil {
 		t.Fatal(err)
 	}
-	mustPull(t, config(h, b))
+	moving := config(h, b)
+	moving.Dial = func(context.Context, string) (client.Conn, error) { return settlesNothing{inProcess{h}}, nil }
+	mustPull(t, moving)
+	return a, b, write
+}
+
+// TestResolvedAfterGivingWay: a replica that gave way has its conflict, which is still open, settled with what was its
+// own. That is what all get: the version that it pulled is no edit.
+func TestResolvedAfterGivingWay(t *testing.T) {
+	h := openHub(t)
+	a, b, _ := givenWay(t, h)
 	if _, err := client.Resolve(t.Context(), config(h, b), client.Resolution{Names: []string{"f"}, Take: "ours"}); err != nil {
 		t.Fatal(err)
 	}
@@ -45,5 +62,32 @@ func TestResolvedAfterGivingWay(t *testing.T) {
 		if data, _ := fileData(content(t, dir)["f"]); data != "of b, longer" {
 			t.Errorf("%s has %q", filepath.Base(dir), data)
 		}
+	}
+}
+
+// TestPutBackIsNotWithdrawn: a replica that gave way has what it had again. A pull leaves the conflict open, and a push settles it.
+func TestPutBackIsNotWithdrawn(t *testing.T) {
+	h := openHub(t)
+	_, b, write := givenWay(t, h)
+	volumes, err := h.Volumes(t.Context(), "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conflict := func() (only api.Conflict) {
+		for c, err := range h.Conflicts(t.Context(), api.ConflictsRequest{Volume: volumes[0].ID, All: true}) {
+			if only = c; err != nil {
+				t.Fatal(err)
+			}
+		}
+		return only
+	}
+	write(b, "of b, longer")
+	mustPull(t, config(h, b))
+	if c := conflict(); !c.Open {
+		t.Errorf("after a pull: %+v", c)
+	}
+	mustPush(t, config(h, b))
+	if c := conflict(); c.Take != api.ByEdit {
+		t.Errorf("after a push: %+v", c)
 	}
 }

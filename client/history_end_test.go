@@ -10,6 +10,8 @@ import (
 
 	"dfs/client"
 	"dfs/client/reconcile"
+	"dfs/client/replica"
+	"dfs/server/api"
 )
 
 // stabilise lets the users stop, settles all conflicts, and then synchronises until nothing moves: at
@@ -124,6 +126,13 @@ func (h *history) equal(m *member) {
 	})
 	if err != nil || st.Seen != st.Head || len(st.Problems) > 0 {
 		h.fail("%s status: %+v, %v", m.name, st, err)
+	}
+	id, _, err := replica.LoadIdentity(m.dir)
+	if err != nil {
+		h.fail("%s: %v", m.name, err)
+	}
+	for c, err := range h.box.hub().Conflicts(background, api.ConflictsRequest{Volume: h.head.volume, Replica: id.Replica}) {
+		h.fail("%s has a conflict open: %s, %v", m.name, c.Path, err)
 	}
 }
 

@@ -30,6 +30,7 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 		r.leave(ctx)
 	case err == nil:
 		r.conclude(ctx)
+		err = r.withdraw(ctx)
 	}
 	return r.finish(), err
 }

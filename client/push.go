@@ -25,8 +25,11 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	defer r.close()
 	err = r.pushAgain(ctx)
-	if cfg.DryRun {
+	switch {
+	case cfg.DryRun:
 		r.leave(ctx)
+	case err == nil:
+		err = r.withdraw(ctx)
 	}
 	return r.finish(), err
 }

@@ -37,6 +37,10 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 	for n := 0; n < maxRounds && again && err == nil; n++ {
 		again, err = s.round(ctx)
 	}
+	if err == nil {
+		err = r.withdraw(ctx)
+		s.join(new(Counts))
+	}
 	return s.finish(), err
 }
 
