@@ -65,29 +65,54 @@ func TestResolvedAfterGivingWay(t *testing.T) {
 	}
 }
 
-// TestPutBackIsNotWithdrawn: a replica that gave way has what it had again. A pull leaves the conflict open, and a push settles it.
-func TestPutBackIsNotWithdrawn(t *testing.T) {
-	h := openHub(t)
-	_, b, write := givenWay(t, h)
+// TestWithdrawn: each command withdraws the conflict of a replica that gave way.
+func TestWithdrawn(t *testing.T) {
+	for name, run := range map[string]func(context.Context, client.Config) (*client.Result, error){
+		"push": client.Push, "pull": client.Pull, "sync": client.Sync,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := openHub(t)
+			_, b, _ := givenWay(t, h)
+			if c := conflictOf(t, h); !c.Open {
+				t.Fatalf("before: %+v", c)
+			}
+			if res, err := run(t.Context(), config(h, b)); err != nil || res.Settled != 1 {
+				t.Errorf("%+v: %v", res, err)
+			}
+			if c := conflictOf(t, h); c.Take != api.Withdrawn {
+				t.Errorf("after: %+v", c)
+			}
+		})
+	}
+}
+
+// conflictOf returns the only conflict of the volume.
+func conflictOf(t *testing.T, h api.Hub) (only api.Conflict) {
+	t.Helper()
 	volumes, err := h.Volumes(t.Context(), "v")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conflict := func() (only api.Conflict) {
-		for c, err := range h.Conflicts(t.Context(), api.ConflictsRequest{Volume: volumes[0].ID, All: true}) {
-			if only = c; err != nil {
-				t.Fatal(err)
-			}
+	for c, err := range h.Conflicts(t.Context(), api.ConflictsRequest{Volume: volumes[0].ID, All: true}) {
+		if err != nil || !only.ID.IsZero() {
+			t.Fatalf("%+v and %+v: %v", only, c, err)
 		}
-		return only
+		only = c
 	}
+	return only
+}
+
+// TestPutBackIsNotWithdrawn: a replica that gave way has what it had again. A pull leaves the conflict open, and a push settles it.
+func TestPutBackIsNotWithdrawn(t *testing.T) {
+	h := openHub(t)
+	_, b, write := givenWay(t, h)
 	write(b, "of b, longer")
 	mustPull(t, config(h, b))
-	if c := conflict(); !c.Open {
+	if c := conflictOf(t, h); !c.Open {
 		t.Errorf("after a pull: %+v", c)
 	}
 	mustPush(t, config(h, b))
-	if c := conflict(); c.Take != api.ByEdit {
+	if c := conflictOf(t, h); c.Take != api.ByEdit {
 		t.Errorf("after a push: %+v", c)
 	}
 }

@@ -70,6 +70,7 @@ func (c *clash) commit(t *testing.T, n byte, edits ...api.Edit) []api.Conflict {
 type conflict struct {
 	ID, Path, Replica, Client, Take string
 	Open                            bool
+	Number                          uint64
 	Base, Ours, Theirs              *struct{ Target string }
 }
 
@@ -149,6 +150,11 @@ func TestSettleAsJSON(t *testing.T) {
 	}
 	resp, data = c.settle(t, c.conflicts[3].ID, "base", fmt.Sprintf(`,"theirs":%q`, c.ours.Hash()))
 	settled("base", resp, data)
+	if got := c.list(t, "&all=true&after=1"); len(got) != 3 || got[0].Number != 0 || got[1].Number != 2 || got[2].Number != 3 {
+		t.Errorf("after the first: %+v", got)
+	}
+	resp, data = do(t, "GET", c.url+"/api/conflict?volume="+c.volume.String()+"&after=-1", "", nil)
+	wantRefusal(t, "after -1", resp, data, 400, api.ErrInvalid)
 	if got := c.list(t, "&all=true"); len(got) != 4 || got[3].Take != "base" || got[3].Theirs.Target != "ours" || !got[1].Open {
 		t.Errorf("all: %+v", got)
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +35,19 @@ func TestConflictKeys(t *testing.T) {
 		if name, err := parseOpen(openKey(v, one.replica, a), one.id[:]); name != one || err != nil {
 			t.Fatalf("%+v becomes %+v, %v", one, name, err)
 		}
+		number, later := rapid.Uint64().Draw(t, "number"), rapid.Uint64().Draw(t, "later")
+		if name, err := parseSettled(settledKey(v, one.replica, number), settledValue(one)); name != one || err != nil {
+			t.Fatalf("%+v becomes %+v, %v", one, name, err)
+		}
+		if got := bytes.Compare(settledKey(v, one.replica, number), settledKey(v, one.replica, later)); got != cmp.Compare(number, later) {
+			t.Fatalf("keys of the settlements %d and %d: %d", number, later, got)
+		}
 	})
 	if _, err := parseConflictKey(conflictKey(cas.VolumeID{}, conflictName{})); err == nil {
 		t.Error("the key of no path passes")
+	}
+	if _, err := parseSettled(settledKey(cas.VolumeID{}, api.ReplicaID{}, 1), settledValue(conflictName{})); err == nil {
+		t.Error("a settlement of no path passes")
 	}
 }
 
@@ -110,4 +121,44 @@ func TestCloseEndsWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, <-ended, api.ErrBusy)
+}
+
+// TestSettledAfter settles one conflict after the other: those with higher numbers are found by these, also by a
+// hub that was opened again.
+func TestSettledAfter(t *testing.T) {
+	t.Parallel()
+	dir, mem := t.TempDir(), &cas.Mem{}
+	h := openTest(t, dir, mem, Options{})
+	v := newTestVolume(t, h)
+	a, b := newClient(h, v), newClient(h, v)
+	a.must(t, edits{"f": link("theirs")})
+	check := func(n uint64) {
+		t.Helper()
+		for after := range n + 1 {
+			names, err := h.settledConflicts(v, b.replica, after)
+			if err != nil || uint64(len(names)) != n-after {
+				t.Fatalf("after %d of %d: %+v, %v", after, n, names, err)
+			}
+		}
+		s, err := b.start(t.Context(), randomID())
+		if err != nil || s.Settled != n {
+			t.Fatalf("after %d settlements: %+v, %v", n, s, err)
+		}
+	}
+	for n := range uint64(5) {
+		check(n)
+		answer, err := b.commit(t.Context(), edits{"f": link(fmt.Sprint(n))})
+		if err != nil || len(answer.Conflicts) != 1 {
+			t.Fatalf("%+v: %v", answer, err)
+		}
+		if _, err := settled(h, v, answer.Conflicts[0], "theirs"); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h = openTest(t, dir, mem, Options{})
+		a.hub, b.hub = h, h
+		check(n + 1)
+	}
 }
