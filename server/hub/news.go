@@ -1,9 +1,6 @@
 package hub
 
 import (
-	"cmp"
-	"slices"
-
 	"dfs/cas"
 	"dfs/server/api"
 )
@@ -37,7 +34,6 @@ func (n *news) at(path string) ([]api.Conflict, error) {
 			settled = append(settled, *c)
 		}
 	}
-	slices.SortFunc(settled, func(a, b api.Conflict) int { return cmp.Compare(a.Number, b.Number) })
 	return settled, nil
 }
 
