@@ -1,5 +1,5 @@
 // Package state keeps what an installation remembers beside its replicas: where
-// they are.
+// they are, and with what it logs in to hubs.
 //
 // # The registry
 //

@@ -37,7 +37,7 @@ var allowed = map[string]string{
 	"client/reconcile":       "cas manifest merkle server/api",
 	"client/merge3":          "",
 	"client/replica":         "cas manifest merkle server/api golang.org/x/sys",
-	"client/state":           "server/api",
+	"client/state":           "cas server/api",
 	"client/worktree":        "cas manifest merkle client/worktree/ignore golang.org/x/sys golang.org/x/sync",
 	"client/worktree/ignore": "",
 	"client":                 "cas cas/chunker manifest merkle server/api server/events client/merge3 client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
@@ -49,7 +49,7 @@ var allowed = map[string]string{
 	"bench/peer":             "",
 	"bench/report":           "",
 	"bench/workload":         "golang.org/x/sys golang.org/x/sync",
-	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/worktree/ignore server server/api server/events server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb manifest",
+	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/state client/worktree/ignore server server/api server/events server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb manifest",
 }
 
 // printers are the packages that may print.

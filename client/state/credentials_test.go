@@ -1,0 +1,92 @@
+package state_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"dfs/client/state"
+	"dfs/server/api"
+)
+
+func TestCredentials(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "config", "dfs")
+	c := state.OpenCredentials(dir)
+	const url = "https://hub:8420"
+	if _, ok, err := c.For(url); ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	key := api.NewJoinKey()
+	token, err := c.Joining(url, key)
+	if err != nil || !token.IsToken() {
+		t.Fatal(token, err)
+	}
+	// A registration that is repeated has the same token, one with another key has another.
+	if again, err := state.OpenCredentials(dir).Joining(url, key); again != token || err != nil {
+		t.Errorf("the same key: same token %v, %v", again == token, err)
+	}
+	if _, ok, _ := c.For(url); ok {
+		t.Error("what is not registered yet is a credential")
+	}
+	want := state.Credential{Client: api.ClientID{1}, Token: token, Fingerprint: "sha256:00"}
+	if err := c.Record(url, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok, err := c.For(url); got != want || !ok || err != nil {
+		t.Errorf("recorded %v, %v, %v", got == want, ok, err)
+	}
+	if other, err := c.Joining(url, key); other == token || err != nil {
+		t.Errorf("after the end: same token %v, %v", other == token, err)
+	}
+	file := filepath.Join(dir, "credentials")
+	info, err := os.Stat(file)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	for range 2 {
+		if _, err := c.Forget(url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if urls, err := c.URLs(); len(urls) != 0 || err != nil {
+		t.Errorf("%q, %v", urls, err)
+	}
+	if data, err := os.ReadFile(file); err != nil || strings.Contains(string(data), string(token)) {
+		t.Error("a forgotten token is in the file")
+	}
+}
+
+func TestCredentialsOfOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	dir := t.TempDir()
+	c := state.OpenCredentials(dir)
+	token := api.NewToken()
+	if err := c.Record("u", state.Credential{Token: token}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "credentials")
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.For("u"); err == nil || !strings.Contains(err.Error(), "chmod") {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+		if err := c.Record("v", state.Credential{}); err == nil {
+			t.Errorf("mode %o: recorded", mode)
+		}
+	}
+	if err := os.WriteFile(file, []byte(`{"hubs": "`+string(token)+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.For("u"); err == nil || strings.Contains(err.Error(), string(token)) {
+		t.Errorf("garbage: %v", err)
+	}
+}
