@@ -68,7 +68,7 @@ func (s *server) identify(c *gin.Context, route api.Route) (release func(), err 
 	}
 	if !api.CallerOf(ctx).Meets(route.Needs) {
 		release()
-		return nil, invalid(api.ErrForbidden, "%s: this client has for no volume the right that it needs", route.Name)
+		return nil, invalid(api.ErrForbidden, "%s takes the right %v, which this client has for no volume", route.Name, route.Needs.Right())
 	}
 	c.Request = c.Request.WithContext(ctx)
 	return release, nil

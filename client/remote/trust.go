@@ -13,7 +13,7 @@ import (
 
 // ErrUntrusted is found with errors.Is when what answers at the URL did not prove to be the
 // hub: nothing was sent to it.
-var ErrUntrusted = errors.New("hub is not trusted")
+var ErrUntrusted = errors.New("not trusted")
 
 // A KeyError says that a hub has another key than its fingerprint tells.
 type KeyError struct {

@@ -31,7 +31,8 @@ type setting struct {
 // suits every run. Not so a volume's name, a message, or what turns a run into another.
 func configurable(key string) bool {
 	switch key {
-	case "hub", "compression", "jobs", "wait", "rehash", "quiet", "verbose", "no-progress", "max-delete", "conflict", "data", "listen":
+	case "hub", "compression", "jobs", "wait", "rehash", "quiet", "verbose", "no-progress", "max-delete", "conflict", "data", "listen",
+		"token-file", "auth", "tls-cert", "tls-key", "tls-self-signed":
 		return true
 	}
 	return false

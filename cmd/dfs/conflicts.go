@@ -39,6 +39,7 @@ func (a *app) conflicts() *cobra.Command {
 	})
 	fs := cmd.Flags()
 	fs.StringVar(&flags.hub, hubFlag, "", "ask `HUB`, where the replica's hub has moved")
+	tokenFlag(fs, &flags.tokenFile)
 	fs.BoolVar(&all, "all", false, "list settled ones too")
 	fs.StringVar(&show, "show", "", "show all of the conflict with `ID` (8 hex digits or more)")
 	fs.StringVar(&diff, "diff", "", "show how the texts of the conflict with `ID` differ, from the hub's to the replica's")

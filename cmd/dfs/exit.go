@@ -54,15 +54,17 @@ func errorCode(ctx context.Context, err error) int {
 		return exitBusy
 	case errors.Is(err, remote.ErrUnreachable):
 		return exitUnreachable
-	case errors.Is(err, api.ErrForbidden):
+	case errors.Is(err, api.ErrForbidden), errors.Is(err, api.ErrUnauthorized), errors.Is(err, remote.ErrUntrusted):
 		return exitForbidden
 	}
 	return exitFailed
 }
 
-// hint returns what to do next after an exit with the code, or "".
-func hint(code int, command string) string {
+// hint returns what to do next after the error, which gave the code, or "".
+func hint(code int, command string, err error) string {
 	switch code {
+	case exitForbidden:
+		return accessHint(err)
 	case exitUsage:
 		if command == "" || command == "help" {
 			return "dfs help lists the commands"
@@ -76,4 +78,18 @@ func hint(code int, command string) string {
 		return "nothing is lost; run the same command again to go on"
 	}
 	return ""
+}
+
+// accessHint returns what to do when a hub does not let in, or is not trusted.
+func accessHint(err error) string {
+	var key *remote.KeyError
+	switch {
+	case errors.As(err, &key):
+		return "nothing was sent to it. If the administrator confirms the new fingerprint: dfs login URL --fingerprint FINGERPRINT"
+	case errors.Is(err, remote.ErrUntrusted):
+		return "if the administrator confirms the fingerprint: dfs login URL --fingerprint FINGERPRINT"
+	case errors.Is(err, api.ErrUnauthorized):
+		return "dfs login URL logs in with a join key, which the hub's administrator gives out (dfs hub invite)"
+	}
+	return "the hub's administrator can give the right (dfs hub invite), for another login"
 }

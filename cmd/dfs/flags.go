@@ -17,6 +17,7 @@ const hubFlag = "hub"
 // runFlags are the flags of push and pull, and of status where they suit it.
 type runFlags struct {
 	hub         string
+	tokenFile   string
 	volume      string
 	dryRun      bool
 	rehash      bool
@@ -32,6 +33,7 @@ type runFlags struct {
 
 func (r *runFlags) placeFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&r.hub, hubFlag, "", "use `HUB`: http(s)://host:port or the path of a local repository")
+	tokenFlag(fs, &r.tokenFile)
 	fs.StringVar(&r.volume, "volume", "", "bind a new replica to the volume `NAME` (default: the base name of DIR, as a new volume)")
 }
 

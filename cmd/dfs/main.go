@@ -120,7 +120,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	if errors.As(err, &pathErr) {
 		path = pathErr.Path
 	}
-	a.out.fail(failure{message: message, hint: hint(code, name), path: path, exit: code})
+	a.out.fail(failure{message: message, hint: hint(code, name, err), path: path, exit: code})
 	if a.out.json && a.partial != nil {
 		a.out.object(a.partial.Summary)
 	}

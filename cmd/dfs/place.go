@@ -74,12 +74,18 @@ type dialer struct {
 	create bool // a local repository may be made for a new replica
 	rebind bool // the replica may be bound to another hub
 	dryRun bool
+
+	options func(location string) (remote.Options, error) // with what a server is called
 }
 
 // dial is the client's Config.Dial.
 func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error) {
 	if strings.Contains(location, "://") {
-		h, err := remote.New(location, remote.Options{})
+		opts, err := d.options(location)
+		if err != nil {
+			return nil, err
+		}
+		h, err := remote.New(location, opts)
 		if err != nil {
 			return nil, err
 		}

@@ -49,6 +49,7 @@ func (a *app) resolve() *cobra.Command {
 	fs.StringVar(&take, "take", "", "make the path `VERSION` ours, theirs, both, base, or the content of a file")
 	fs.StringVar(&dir, "dir", "", "act on the replica `DIR` instead of the current directory's; paths begin there")
 	fs.StringVar(&flags.hub, hubFlag, "", "ask `HUB`, where the replica's hub has moved")
+	tokenFlag(fs, &flags.tokenFile)
 	waitFlag(fs, &flags.wait)
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {

@@ -55,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(a.printHelp)
 	root.SetHelpCommand(a.help(root))
-	root.AddCommand(a.push(), a.pull(), a.sync(), a.status(), a.conflicts(), a.resolve(), a.checkIgnore(), a.serve(), a.bench(), a.version(), a.completion(root))
+	root.AddCommand(a.push(), a.pull(), a.sync(), a.status(), a.conflicts(), a.resolve(), a.checkIgnore(), a.serve(), a.login(), a.logout(), a.hub(), a.bench(), a.version(), a.completion(root))
 	return a.command(root, func(context.Context, []string) (int, error) { return exitDone, nil })
 }
 
@@ -95,18 +95,21 @@ func (a *app) help(root *cobra.Command) *cobra.Command {
 	})
 }
 
-// printHelp prints a command's help text, then for the root the commands and
-// for others the flags.
+// printHelp prints a command's help text, then the commands below it or else its flags.
 func (a *app) printHelp(cmd *cobra.Command, _ []string) {
 	fmt.Fprintln(a.out.stdout, cmd.Long)
-	if !cmd.HasParent() {
+	if cmd.HasSubCommands() {
 		fmt.Fprintf(a.out.stdout, "\nCommands:\n")
 		for _, c := range cmd.Commands() {
 			if !c.Hidden {
 				fmt.Fprintf(a.out.stdout, "  %-12s%s\n", c.Name(), c.Short)
 			}
 		}
-		fmt.Fprint(a.out.stdout, "\ndfs help COMMAND tells more. Each flag --a-b is also the variable DFS_A_B.\n")
+		if !cmd.HasParent() {
+			fmt.Fprint(a.out.stdout, "\ndfs help COMMAND tells more. Each flag --a-b is also the variable DFS_A_B.\n")
+		} else {
+			fmt.Fprintf(a.out.stdout, "\n%s COMMAND --help tells more.\n", cmd.CommandPath())
+		}
 		return
 	}
 	fmt.Fprintf(a.out.stdout, "\nFlags:\n")

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +41,7 @@ func TestScript(t *testing.T) {
 	}
 	for _, kind := range []string{"local", "http"} {
 		t.Run(kind, func(t *testing.T) {
-			testscript.Run(t, testscript.Params{
+			testscript.RunT(scanned{t}, testscript.Params{
 				Dir:                 "../../testdata/script",
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
@@ -62,6 +63,7 @@ func TestScript(t *testing.T) {
 					"drop":      drop,
 					"amid":      amid,
 					"serve":     serveCommand,
+					"unserve":   unserveCommand,
 					"interrupt": interrupt,
 
 					"filesystem": filesystem,
@@ -84,6 +86,7 @@ func setUp(env *testscript.Env, kind string) error {
 	env.Setenv("HUB", env.Getenv("REPO"))
 	env.Setenv("DFS_HUB", env.Getenv("HUB"))
 	env.Values[stallsKey{}] = map[string]*stalled{}
+	env.Values[serversKey{}] = map[string]*running{}
 	if err := os.Mkdir(env.Getenv("HOME"), 0o777); err != nil || kind == "local" {
 		return err
 	}
@@ -105,7 +108,10 @@ func setUp(env *testscript.Env, kind string) error {
 type running struct {
 	cmd    *exec.Cmd
 	url    string
-	output chan string // all that it printed, once it has ended
+	before string      // what it printed until it was ready
+	output chan string // what it printed then, once it has ended
+	said   string      // that, once it was stopped
+	logs   bool        // it prints what it refuses
 }
 
 func startHub(path string, env []string, args ...string) (*running, error) {
@@ -115,7 +121,7 @@ func startHub(path string, env []string, args ...string) (*running, error) {
 			break
 		}
 	}
-	s := &running{output: make(chan string, 1)}
+	s := &running{output: make(chan string, 1), logs: slices.Contains(args, "-v")}
 	s.cmd = exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Env = env
 	stderr, err := s.cmd.StderrPipe()
@@ -127,11 +133,15 @@ func startHub(path string, env []string, args ...string) (*running, error) {
 	}
 	lines := bufio.NewReader(stderr)
 	first, err := lines.ReadString('\n')
+	for err == nil && !strings.HasPrefix(first, "listening on ") {
+		s.before += first
+		first, err = lines.ReadString('\n')
+	}
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
 		s.cmd.Process.Kill()
 		rest, _ := io.ReadAll(lines)
-		return nil, fmt.Errorf("serve printed %q %q, then %v", first, rest, s.cmd.Wait())
+		return nil, fmt.Errorf("serve printed %q %q %q, then %v", s.before, first, rest, s.cmd.Wait())
 	}
 	s.url = url
 	go func() {
@@ -156,14 +166,19 @@ func (s *running) stop() error {
 	if err := s.cmd.Wait(); err != nil {
 		return fmt.Errorf("serve: %v\n%s", err, output)
 	}
-	if strings.Count(output, "\n") != 1 {
+	if strings.Count(output, "\n") != 1 && !s.logs {
 		return fmt.Errorf("serve printed more than one line:\n%s", output)
 	}
+	if secrets.MatchString(output) {
+		return errors.New("serve printed a secret after it was ready")
+	}
+	s.said = output
 	return nil
 }
 
 // serveCommand runs a further server until the script ends: serve VAR args…
-// sets VAR to its URL.
+// sets VAR to its URL and VAR_ADDR to its address, and writes what it printed before it was
+// ready to the file VAR. With -v among the args it may print more then.
 func serveCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: serve VAR args...")
@@ -171,8 +186,32 @@ func serveCommand(ts *testscript.TestScript, neg bool, args []string) {
 	env := []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
 	s, err := startHub(ts.Getenv("PATH"), env, args[1:]...)
 	ts.Check(err)
-	ts.Defer(func() { ts.Check(s.stop()) })
+	servers := ts.Value(serversKey{}).(map[string]*running)
+	servers[args[0]] = s
+	ts.Defer(func() {
+		if servers[args[0]] == s {
+			ts.Check(s.stop())
+		}
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(s.before), 0o600))
 	ts.Setenv(args[0], s.url)
+	_, addr, _ := strings.Cut(s.url, "://")
+	ts.Setenv(args[0]+"_ADDR", addr)
+}
+
+// serversKey is the key of a script's servers by variable.
+type serversKey struct{}
+
+// unserveCommand ends a server: unserve VAR writes what it printed while it ran to the file VAR.log.
+func unserveCommand(ts *testscript.TestScript, neg bool, args []string) {
+	servers := ts.Value(serversKey{}).(map[string]*running)
+	if neg || len(args) != 1 || servers[args[0]] == nil {
+		ts.Fatalf("usage: unserve VAR")
+	}
+	s := servers[args[0]]
+	delete(servers, args[0])
+	ts.Check(s.stop())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".log"), []byte(s.said), 0o666))
 }
 
 // exits runs a program and requires its exit code: exits 4 dfs push. With -bounded

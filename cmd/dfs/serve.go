@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dfs/client"
 	"dfs/server"
+	"dfs/server/api"
 	"dfs/server/events"
 	"dfs/server/hub"
 )
@@ -19,19 +24,78 @@ import (
 const serveHelp = `Run a hub: serve a repository over HTTP until SIGTERM or SIGINT.
 
 Once it is ready it prints the line "listening on URL" to stderr. On a signal it
-takes no more requests, completes those under way and exits with 0. It listens
-on loopback addresses only.
+takes no more requests, completes those under way and exits with 0.
+
+Without --auth whoever reaches the hub may do all. With it each user needs a token:
+the first start makes one for the administrator, prints it to stderr and keeps it
+in the file admin-token of the repository; dfs hub invite lets others log in.
+With TLS the hub prints the fingerprint of its key, for dfs login --fingerprint.
+It listens on loopback addresses only, unless it has both --auth and TLS.
 
 Usage:
   dfs serve [flags]
 
 Examples:
   dfs serve
-  dfs serve --data /srv/dfs --listen 127.0.0.1:9000`
+  dfs serve --data /srv/dfs --listen 127.0.0.1:9000
+  dfs serve --data /srv/dfs --listen :8420 --auth --tls-self-signed`
+
+// serveFlags say what is served, to whom and how.
+type serveFlags struct {
+	data, listen    string
+	wait            time.Duration
+	auth            bool
+	tlsCert, tlsKey string
+	selfSigned      bool
+}
+
+func (f *serveFlags) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&f.data, "data", "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:8420", "listen on `ADDRESS`; port 0 takes a free one (default 127.0.0.1:8420)")
+	waitFlag(fs, &f.wait)
+	fs.BoolVar(&f.auth, "auth", false, "let in only who has a token, each to what it may do")
+	fs.StringVar(&f.tlsCert, "tls-cert", "", "speak TLS with the certificate in `FILE`, and those that signed it")
+	fs.StringVar(&f.tlsKey, "tls-key", "", "speak TLS with the private key in `FILE`")
+	fs.BoolVar(&f.selfSigned, "tls-self-signed", false, "speak TLS with a key that is made once and kept in the repository")
+}
+
+func (f *serveFlags) tls() bool { return f.selfSigned || f.tlsCert != "" }
+
+// check refuses flags that do not go together.
+func (f *serveFlags) check() error {
+	switch err := server.CheckListen(f.listen, f.auth, f.tls()); {
+	case (f.tlsCert == "") != (f.tlsKey == ""):
+		return &client.UsageError{Message: "--tls-cert and --tls-key go together"}
+	case f.selfSigned && f.tlsCert != "":
+		return &client.UsageError{Message: "give --tls-self-signed or a certificate, not both"}
+	case err != nil:
+		return &client.UsageError{Message: err.Error()}
+	}
+	return nil
+}
+
+// tlsFile is the file of the repository that holds the key of --tls-self-signed, and its certificate.
+const tlsFile = "tls.pem"
+
+// certificate returns the hub's key and certificate.
+func (f *serveFlags) certificate() (tls.Certificate, error) {
+	if !f.selfSigned {
+		return tls.LoadX509KeyPair(f.tlsCert, f.tlsKey)
+	}
+	var hosts []string
+	if host, _, err := net.SplitHostPort(f.listen); err == nil {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+			hosts = append(hosts, host)
+		}
+	}
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
+	return server.SelfSigned(filepath.Join(f.data, tlsFile), hosts...)
+}
 
 func (a *app) serve() *cobra.Command {
-	var data, listen string
-	var wait time.Duration
+	var flags serveFlags
 	var prof profile
 	var profiled bool
 	cmd := &cobra.Command{
@@ -41,20 +105,18 @@ func (a *app) serve() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&data, "data", "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
-	fs.StringVar(&listen, "listen", "127.0.0.1:8420", "listen on the loopback `ADDRESS`; port 0 takes a free one (default 127.0.0.1:8420)")
-	waitFlag(fs, &wait)
+	flags.flags(fs)
 	fs.CountVarP(&a.out.verbose, "verbose", "v", "log requests that were refused or failed to stderr; twice for all that happens, in JSON")
 	prof.flags(fs)
 	fs.BoolVar(&profiled, "profileinput", false, "profile as standard input says")
 	hidden(fs, "profileinput")
 	return a.command(cmd, func(ctx context.Context, _ []string) (int, error) {
-		if err := server.CheckListen(listen, false, false); err != nil {
-			return 0, &client.UsageError{Message: err.Error()}
+		if err := flags.check(); err != nil {
+			return 0, err
 		}
-		if data == "" {
+		if flags.data == "" {
 			var err error
-			if data, err = a.defaultRepository(); err != nil {
+			if flags.data, err = a.defaultRepository(); err != nil {
 				return 0, err
 			}
 		}
@@ -66,23 +128,27 @@ func (a *app) serve() *cobra.Command {
 		if profiled {
 			go profileAsTold(cmd.InOrStdin(), a.out.stderr)
 		}
-		err = a.listenAndServe(ctx, data, listen, wait)
+		err = a.listenAndServe(ctx, &flags)
 		return exitDone, errors.Join(err, stop())
 	})
 }
 
-// listenAndServe serves the repository at data until ctx ends.
-func (a *app) listenAndServe(ctx context.Context, data, listen string, wait time.Duration) (err error) {
+// listenAndServe serves the repository until ctx ends.
+func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error) {
 	var bus events.Bus
 	if a.out.verbose > 1 {
 		defer a.out.narrate(&bus)()
 	}
-	h, err := openRepository(ctx, data, wait, hub.Options{Events: &bus}, a.out.notice)
+	h, err := openRepository(ctx, flags.data, flags.wait, hub.Options{Events: &bus}, a.out.notice)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	ln, err := net.Listen("tcp", listen)
+	opts, err := a.access(h, flags.auth)
+	if err != nil {
+		return err
+	}
+	ln, scheme, err := a.listen(flags)
 	if err != nil {
 		return err
 	}
@@ -90,6 +156,36 @@ func (a *app) listenAndServe(ctx context.Context, data, listen string, wait time
 	if a.out.verbose > 0 {
 		log = slog.New(slog.NewTextHandler(a.out.stderr, nil))
 	}
-	fmt.Fprintf(a.out.stderr, "listening on http://%s\n", ln.Addr())
-	return server.Serve(ctx, ln, server.New(h, server.Options{Log: log}), log)
+	opts.Log = log
+	fmt.Fprintf(a.out.stderr, "listening on %s://%s\n", scheme, ln.Addr())
+	return server.Serve(ctx, ln, server.New(h, opts), log)
+}
+
+// access returns how the hub lets in, and shows the administrator's token when it is made.
+func (a *app) access(h *hub.Hub, auth bool) (server.Options, error) {
+	if auth {
+		_, err := a.found(h)
+		return server.Options{Accounts: h}, err
+	}
+	if h.Founded() {
+		a.out.notice("this repository has accounts, but without --auth whoever reaches the hub may do all")
+	}
+	return server.Options{}, nil
+}
+
+// listen listens, and shows the fingerprint of the key where there is one.
+func (a *app) listen(flags *serveFlags) (ln net.Listener, scheme string, err error) {
+	if !flags.tls() {
+		ln, err = net.Listen("tcp", flags.listen)
+		return ln, "http", err
+	}
+	cert, err := flags.certificate()
+	if err != nil {
+		return nil, "", err
+	}
+	if ln, err = net.Listen("tcp", flags.listen); err != nil {
+		return nil, "", err
+	}
+	fmt.Fprintf(a.out.stderr, "the hub's key has the fingerprint %s\n", api.Fingerprint(cert.Leaf))
+	return tls.NewListener(ln, server.TLS(cert)), "https", nil
 }

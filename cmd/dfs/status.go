@@ -36,6 +36,7 @@ func (a *app) status() *cobra.Command {
 	})
 	fs := cmd.Flags()
 	fs.StringVar(&flags.hub, hubFlag, "", "ask `HUB`, where the replica's hub has moved")
+	tokenFlag(fs, &flags.tokenFile)
 	fs.BoolVar(&offline, "offline", false, "do not ask the hub")
 	flags.scanFlags(fs)
 	flags.profile.flags(fs)

@@ -9,6 +9,7 @@ import (
 
 	"dfs/cas"
 	"dfs/client"
+	"dfs/client/remote"
 )
 
 // A cycle is client.Push, client.Pull or client.Sync.
@@ -100,6 +101,7 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 		return client.Config{}, err
 	}
 	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, rebind: flags.rebind, dryRun: flags.dryRun}
+	d.options = func(location string) (remote.Options, error) { return a.remoteOptions(location, flags.tokenFile) }
 	cfg.Dial = d.dial
 	return cfg, nil
 }

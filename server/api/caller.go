@@ -101,16 +101,19 @@ func (c *Caller) MayAll(r Right) bool { return c == nil || c.All >= r }
 
 // Meets reports whether the caller has what a route needs. Which volumes it is about is
 // not asked here: the hub decides that.
-func (c *Caller) Meets(n Need) bool {
+func (c *Caller) Meets(n Need) bool { return c == nil || c.Highest() >= n.Right() }
+
+// Right returns the right that is needed for some volume.
+func (n Need) Right() Right {
 	switch n {
 	case NeedsRead:
-		return c == nil || c.Highest() >= RightRead
+		return RightRead
 	case NeedsWrite:
-		return c == nil || c.Highest() >= RightWrite
+		return RightWrite
 	case NeedsAdmin:
-		return c == nil || c.Highest() >= RightAdmin
+		return RightAdmin
 	}
-	return true
+	return RightNone
 }
 
 // ID returns the caller's client, zero for the process itself.
