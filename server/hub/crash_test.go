@@ -25,6 +25,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if dir := os.Getenv(accountsDir); dir != "" {
+		err := accountForever(dir, os.Stdout)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 
@@ -100,8 +105,14 @@ func (c *client) commitStep(ctx context.Context, n int) (ack, error) {
 // child starts the program that commits to the hub in dir, and returns what it says.
 func child(t *testing.T, dir string) (*exec.Cmd, *json.Decoder) {
 	t.Helper()
+	return childOf(t, childDir+"="+dir)
+}
+
+// childOf starts this test program with a variable that says what it does.
+func childOf(t *testing.T, variable string) (*exec.Cmd, *json.Decoder) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(os.Environ(), variable)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
