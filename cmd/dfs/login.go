@@ -121,7 +121,7 @@ func (a *app) keepToken(ctx context.Context, to string, cred clientstate.Credent
 		return err
 	}
 	defer h.Close()
-	if _, err := h.Info(ctx); err != nil {
+	if _, err := h.Info(ctx, ""); err != nil {
 		return err
 	}
 	if err := a.credentials().Record(to, cred); err != nil {

@@ -149,6 +149,7 @@ const (
 	Failed             State = "FAILED"
 	Expired            State = "EXPIRED"
 	Aborted            State = "ABORTED"
+	Braked             State = "BRAKED" // the client stopped before it did damage
 )
 
 // StartRequest opens or resumes a session.
@@ -167,6 +168,10 @@ type StartRequest struct {
 	// the hub with the ID Hub; empty: it is not made.
 	Create string       `json:"create,omitempty"`
 	Hub    cas.VolumeID `json:"hub,omitzero"`
+
+	// Bytes is how many plain bytes the client expects to send, where it can tell; 0: it cannot.
+	// Progress is measured by it, and nothing else.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // StartAnswer tells where the session stands.
@@ -322,6 +327,7 @@ type Status struct {
 	Conflicts int           `json:"conflicts"` // open ones
 	Settled   uint64        `json:"settled"`   // the number of the latest settlement
 	Sessions  []SessionInfo `json:"sessions"`  // those that are neither idle nor ended
+	Queue     *Queue        `json:"queue,omitempty"`
 }
 
 // SessionInfo describes a session.
@@ -337,4 +343,6 @@ type SessionInfo struct {
 	Blobs   int64        `json:"blobs"`  // stored by this session
 	Bytes   int64        `json:"bytes"`  // plain bytes of those
 	Parts   int          `json:"parts"`  // staged
+
+	Transfer *Transfer `json:"transfer,omitempty"`
 }

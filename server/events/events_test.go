@@ -32,16 +32,27 @@ func samples() []events.Event {
 	return []events.Event{
 		events.Lost{Count: 3},
 		events.VolumeCreated{Volume: volume, Name: "näme", At: at},
+		events.SessionStarted{Session: session, Replica: replica, Volume: volume, Client: "host", Command: "push", SeenSeq: 1, Head: head(2), Bytes: 3, At: at},
 		events.SessionStateChanged{Session: session, Replica: replica, Volume: volume, To: api.Idle, At: at},
 		events.SessionStateChanged{Session: session, Replica: replica, Volume: volume, From: api.Idle, To: api.RequestingMetadata, At: at},
 		events.SessionExpired{Session: session, Replica: replica, Volume: volume, State: api.TransferringFiles, Active: moment(-300), Parts: 2, At: at},
 		events.SessionFailed{Session: session, Replica: replica, Volume: volume, State: api.ApplyingChanges, Parts: 1, At: at},
+		events.Brake{Session: session, Replica: replica, Volume: volume, State: api.ComputingDiff, At: at},
+		events.BlobsNamed{Session: session, Replica: replica, Volume: volume, Known: 4, New: 5, At: at},
+		events.UploadStarted{Session: session, Replica: replica, Volume: volume, At: at},
 		events.BlobsReceived{Session: session, Replica: replica, Volume: volume, Blobs: 4, Bytes: 5, TotalBlobs: 6, TotalBytes: 7, At: at},
 		events.UploadCompleted{Session: session, Replica: replica, Volume: volume, Blobs: 6, Bytes: 7, Duration: 1.5, At: at},
-		events.DownloadCompleted{Volume: volume, Blobs: 8, Bytes: 9, At: at},
-		events.CommitCompleted{Session: session, Replica: replica, Volume: volume, Former: head(1), Head: head(2), Merged: true, Conflicts: 3, Kept: 4, At: at},
+		events.DownloadCompleted{Volume: volume, Blobs: 8, Bytes: 9, Duration: 0.25, At: at},
+		events.ChangesTold{Volume: volume, Changes: 3, Files: 2, At: at},
+		events.SnapshotCommitted{Volume: volume, Snapshot: id(2), Seq: 2, Parent: id(1), Replica: replica, Client: "host", Changes: 3, Files: 2, Bytes: 7, At: at},
+		events.CommitCompleted{Session: session, Replica: replica, Volume: volume, Former: head(1), Head: head(2), Merged: true, Conflicts: 3, Kept: 4, Duration: 0.5, At: at},
 		events.ConflictDetected{Conflict: id(1), Replica: replica, Volume: volume, Path: "a/b", Base: id(2), Ours: id(3), At: at},
 		events.ConflictResolved{Conflict: id(1), Replica: replica, Volume: volume, Path: "a/b", Take: "ours", At: at},
+		events.ClientRegistered{Client: vid(4), Name: "näme", At: at},
+		events.QuotaExceeded{Volume: volume, Client: vid(4), Of: "bytes", Limit: 5, Wanted: 6, At: at},
+		events.RequestRefused{Route: "diff", Code: api.ErrBusy.Code, Status: 503, At: at},
+		events.BlobsVerified{Volume: volume, Snapshot: id(2), Blobs: 3, Bytes: 4, Damaged: 1, At: at},
+		events.BlobDamaged{Volume: volume, Snapshot: id(2), Path: "a/b", Kind: "chunk", Blob: id(5), Detail: "has SHA-256 00", At: at},
 		events.FileAdded{Replica: replica, Volume: volume, Path: "a/<b>", Kind: "file", Size: 10, Hash: id(1), At: at},
 		events.FileAdded{Replica: replica, Volume: volume, Path: "a/\xff", Kind: "directory", Hash: id(1), At: at},
 		events.FileModified{Replica: replica, Volume: volume, Path: "a/b", Kind: "file", Size: 10, Base: id(1), Hash: id(2), At: at},
@@ -89,6 +100,19 @@ func TestFormsAreWhole(t *testing.T) {
 		again := reflect.New(reflect.TypeOf(e))
 		if err := json.Unmarshal(line, again.Interface()); err != nil || again.Elem().Interface() != e {
 			t.Errorf("%s: %+v: %v", line, again.Elem(), err)
+		}
+	}
+}
+
+// TestScopes: what names a volume says that it is about it, and is so for that alone.
+func TestScopes(t *testing.T) {
+	for _, e := range samples() {
+		field := reflect.ValueOf(e).FieldByName("Volume")
+		scoped, ok := e.(events.Scoped)
+		if ok != field.IsValid() {
+			t.Errorf("%T names a volume: %v, is scoped: %v", e, field.IsValid(), ok)
+		} else if ok && scoped.About() != field.Interface() {
+			t.Errorf("%T is about %v", e, scoped.About())
 		}
 	}
 }

@@ -19,6 +19,23 @@ type VolumeCreated struct {
 // Type implements [Event].
 func (VolumeCreated) Type() string { return "volume_created" }
 
+// SessionStarted says that a client started or resumed a session. For one that has just begun it
+// comes after the change of the state.
+type SessionStarted struct {
+	Session api.SessionID `json:"session"`
+	Replica api.ReplicaID `json:"replica"`
+	Volume  cas.VolumeID  `json:"volume"`
+	Client  string        `json:"client"`          // the host's name
+	Command string        `json:"command"`         // push, pull, sync
+	SeenSeq uint64        `json:"seen_seq"`        // of the newest snapshot that the replica knows of the volume; 0: of none
+	Head    api.Head      `json:"head"`            // the volume's
+	Bytes   int64         `json:"bytes,omitempty"` // that the client expects to send, if it said so
+	At      time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (SessionStarted) Type() string { return "session_started" }
+
 // SessionStateChanged says that a session went from a state to another. From is empty
 // for a session that has just begun.
 type SessionStateChanged struct {
@@ -62,6 +79,19 @@ type SessionFailed struct {
 // Type implements [Event].
 func (SessionFailed) Type() string { return "session_failed" }
 
+// Brake says that a client stopped its run before it did damage: that would have deleted too much, or
+// the directory, the hub or the volume is not what it was. It comes after the change of the state.
+type Brake struct {
+	Session api.SessionID `json:"session"`
+	Replica api.ReplicaID `json:"replica"`
+	Volume  cas.VolumeID  `json:"volume"`
+	State   api.State     `json:"state"` // in which it stopped
+	At      time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (Brake) Type() string { return "brake" }
+
 // BlobsReceived says that a hub verified and stored the blobs of one request. Those of a
 // commit's request are among them.
 type BlobsReceived struct {
@@ -77,6 +107,31 @@ type BlobsReceived struct {
 
 // Type implements [Event].
 func (BlobsReceived) Type() string { return "blobs_received" }
+
+// BlobsNamed says that a client named blobs and was told which of them to send. A blob that is named
+// twice counts twice.
+type BlobsNamed struct {
+	Session api.SessionID `json:"session"`
+	Replica api.ReplicaID `json:"replica"`
+	Volume  cas.VolumeID  `json:"volume"`
+	Known   int64         `json:"known"` // blobs that the hub had
+	New     int64         `json:"new"`   // blobs that it lacked
+	At      time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (BlobsNamed) Type() string { return "blobs_named" }
+
+// UploadStarted says that the first blobs of a session are coming.
+type UploadStarted struct {
+	Session api.SessionID `json:"session"`
+	Replica api.ReplicaID `json:"replica"`
+	Volume  cas.VolumeID  `json:"volume"`
+	At      time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (UploadStarted) Type() string { return "upload_started" }
 
 // UploadCompleted says that a hub has all blobs that a session's commit names. A session that
 // sent none publishes none.
@@ -96,25 +151,56 @@ func (UploadCompleted) Type() string { return "upload_completed" }
 // DownloadCompleted says that a hub handed out all blobs of one request. Reading needs no
 // session, so none is named.
 type DownloadCompleted struct {
-	Volume cas.VolumeID `json:"volume"`
-	Blobs  int64        `json:"blobs"`
-	Bytes  int64        `json:"bytes"` // plain
-	At     time.Time    `json:"at"`
+	Volume   cas.VolumeID `json:"volume"`
+	Blobs    int64        `json:"blobs"`
+	Bytes    int64        `json:"bytes"`      // plain
+	Duration float64      `json:"duration_s"` // in seconds, of which the client's reading is a part
+	At       time.Time    `json:"at"`
 }
 
 // Type implements [Event].
 func (DownloadCompleted) Type() string { return "download_completed" }
+
+// ChangesTold says that a hub told a client all that differs between two snapshots.
+type ChangesTold struct {
+	Volume  cas.VolumeID `json:"volume"`
+	Changes int64        `json:"changes"` // paths
+	Files   int64        `json:"files"`   // files and symlinks among those that are there
+	At      time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (ChangesTold) Type() string { return "changes_told" }
+
+// SnapshotCommitted says that a volume has a new head. It comes before the CommitCompleted of the
+// commit that made it.
+type SnapshotCommitted struct {
+	Volume   cas.VolumeID  `json:"volume"`
+	Snapshot cas.ID        `json:"snapshot"`
+	Seq      uint64        `json:"seq"`
+	Parent   cas.ID        `json:"parent"`
+	Replica  api.ReplicaID `json:"replica"`
+	Client   string        `json:"client"`  // the host's name
+	Changes  int64         `json:"changes"` // paths that the client's edits made other than they were
+	Files    int64         `json:"files"`   // files and symlinks among those that are there
+	Bytes    int64         `json:"bytes"`   // of their content, plain
+	At       time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (SnapshotCommitted) Type() string { return "snapshot_committed" }
 
 // CommitCompleted says that a commit is durable. A commit that is repeated publishes nothing.
 type CommitCompleted struct {
 	Session   api.SessionID `json:"session"`
 	Replica   api.ReplicaID `json:"replica"`
 	Volume    cas.VolumeID  `json:"volume"`
-	Former    api.Head      `json:"former"`    // the head before
-	Head      api.Head      `json:"head"`      // the head after: Former when nothing changed
-	Merged    bool          `json:"merged"`    // see api.CommitAnswer
-	Conflicts int           `json:"conflicts"` // edits that conflicted: one ConflictDetected each came before
-	Kept      int           `json:"kept"`      // deletions that gave way
+	Former    api.Head      `json:"former"`     // the head before
+	Head      api.Head      `json:"head"`       // the head after: Former when nothing changed
+	Merged    bool          `json:"merged"`     // see api.CommitAnswer
+	Conflicts int           `json:"conflicts"`  // edits that conflicted: one ConflictDetected each came before
+	Kept      int           `json:"kept"`       // deletions that gave way
+	Duration  float64       `json:"duration_s"` // of the commit, in seconds
 	At        time.Time     `json:"at"`
 }
 

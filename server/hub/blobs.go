@@ -11,7 +11,6 @@ import (
 	"dfs/manifest"
 	"dfs/merkle"
 	"dfs/server/api"
-	"dfs/server/events"
 )
 
 // own is the scope of one volume.
@@ -209,13 +208,13 @@ func (h *Hub) Blobs(ctx context.Context, req api.BlobsRequest, fn func(cas.Blob)
 		}
 	}
 	defer h.serve(ctx, req.Session, req.Volume, api.TransferringFiles)()
-	bytes := int64(0)
+	began, bytes := h.now(), int64(0)
 	err := h.read(ctx, req.Volume, req.Refs, func(b cas.Blob) error {
 		bytes += int64(b.Size())
 		return fn(b)
 	})
 	if err == nil && len(req.Refs) > 0 {
-		h.events.Publish(events.DownloadCompleted{Volume: req.Volume, Blobs: int64(len(req.Refs)), Bytes: bytes, At: h.now().UTC()})
+		h.publishDownload(req.Volume, len(req.Refs), bytes, began)
 	}
 	return err
 }
@@ -280,6 +279,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			yield(api.Change{}, wire(err))
 			return
 		}
+		var told tally
 		for c, err := range merkle.Diff(ctx, h.nodes(req.Volume), from, to) {
 			change := api.Change{Path: c.Path}
 			if err == nil {
@@ -288,7 +288,9 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			if !yield(change, wire(err)) || err != nil {
 				return
 			}
+			told.add(change.New)
 		}
+		h.publishChanges(req.Volume, told)
 	}
 }
 

@@ -46,7 +46,7 @@ func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAns
 		return api.CommitAnswer{}, err
 	}
 	defer s.unseal()
-	c := &commit{h: h, s: s, v: v, req: req, src: h.nodes(v.id)}
+	c := &commit{h: h, s: s, v: v, req: req, src: h.nodes(v.id), began: h.now()}
 	c.head, c.last = h.standOf(v)
 	return c.run(ctx)
 }
@@ -68,6 +68,9 @@ type commit struct {
 
 	opened  []api.Conflict // by path
 	settled []settling
+
+	began time.Time
+	tally tally
 }
 
 func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
@@ -77,6 +80,7 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.checkSettle(ctx); err != nil {
 		return api.CommitAnswer{}, err
 	}
+	c.s.publishUpload(len(c.req.Blobs))
 	if err := c.h.put(ctx, c.v.id, c.req.Blobs); err != nil {
 		return api.CommitAnswer{}, err
 	}
@@ -289,6 +293,7 @@ func (c *commit) changes() iter.Seq2[merkle.Change, error] {
 			if fate != applied {
 				continue
 			}
+			c.tally.add(e.New)
 			change, err := toChange(e)
 			if !yield(change, err) || err != nil {
 				return

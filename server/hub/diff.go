@@ -47,6 +47,7 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err := h.stagePart(s, req, raw, lacking); err != nil {
 		return api.DiffAnswer{}, err
 	}
+	s.publishNamed(missing)
 	return api.DiffAnswer{Missing: missing, Conflicts: conflicts}, nil
 }
 
@@ -192,6 +193,7 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 	if err := h.keep(s); err != nil {
 		return err
 	}
+	s.publishUpload(len(blobs))
 	if err := h.put(ctx, v.id, blobs); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,62 +11,6 @@ import (
 	"dfs/server/api"
 	"dfs/server/events"
 )
-
-// transitions says what may follow each state of a session, in the order of states: "x" is
-// legal, "." is not.
-var transitions = map[api.State]string{
-	//                       I C R T S A c f e a
-	api.Idle:               "x x x x x x x x x x",
-	api.ComputingDiff:      ". x x x x x x x x x",
-	api.RequestingMetadata: ". . x x x x x x x x",
-	api.TransferringFiles:  ". . . x x x x x x x",
-	api.ResolvingConflicts: ". . x x x x x x x x",
-	api.ApplyingChanges:    ". . x x x x x x x x",
-	api.Complete:           ". . . . . . . . . .",
-	api.Failed:             ". . . . . . . . . .",
-	api.Expired:            ". . . . . . . . . .",
-	api.Aborted:            ". . . . . . . . . .",
-}
-
-// TestTransitions tries each state after each: a legal change is made and told once, another
-// is refused and leaves all as it was.
-func TestTransitions(t *testing.T) {
-	t.Parallel()
-	var bus events.Bus
-	defer bus.Close()
-	sub := events.Subscribe[events.Event](&bus, 0)
-	now := newClock()
-	h := &Hub{now: now.now, events: &bus}
-	for _, from := range states {
-		row := strings.Fields(transitions[from])
-		for i, to := range states {
-			s := h.newSession(slot{randomID(), randomID()}, slotRecord{Session: randomID(), State: from})
-			err := s.begin(func(api.State) api.State { return to })
-			if row[i] != "x" {
-				kind := api.ErrState
-				if from == api.Expired {
-					kind = api.ErrNoSession
-				}
-				wantError(t, err, kind)
-				if s.state != from || s.calls != 0 {
-					t.Errorf("%s after %s was refused: %s, %d calls", to, from, s.state, s.calls)
-				}
-				wantEvents(t, sub)
-				continue
-			}
-			if err != nil || s.state != to {
-				t.Errorf("%s after %s: %s: %v", to, from, s.state, err)
-			}
-			if from == to {
-				wantEvents(t, sub)
-				continue
-			}
-			wantEvents(t, sub, events.SessionStateChanged{
-				Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume, From: from, To: to, At: now.now().UTC(),
-			})
-		}
-	}
-}
 
 // wantEvents compares with what is queued, which must be all.
 func wantEvents(t *testing.T, sub *events.Subscription, want ...events.Event) {
@@ -116,7 +59,7 @@ func observe(t *testing.T, dir string, mem *cas.Mem, opts Options) *observed {
 	o.volume = newTestVolume(t, o.Hub)
 	o.client = newClient(o.Hub, o.volume)
 	o.start(t)
-	wantEvents(t, o.sub, events.VolumeCreated{Volume: o.volume, Name: "docs", At: o.at()}, o.moved("", api.Idle))
+	wantEvents(t, o.sub, events.VolumeCreated{Volume: o.volume, Name: "docs", At: o.at()}, o.moved("", api.Idle), o.started())
 	return o
 }
 
@@ -136,6 +79,26 @@ func (o *observed) moved(from, to api.State) events.Event {
 	}
 }
 
+func (o *observed) started() events.Event {
+	return events.SessionStarted{
+		Session: o.session.Session, Replica: o.client.replica, Volume: o.volume, Client: "host", Command: "sync",
+		SeenSeq: o.client.seen.Seq, Head: o.session.Head, At: o.at(),
+	}
+}
+
+func (o *observed) named(known, fresh int64) events.Event {
+	return events.BlobsNamed{
+		Session: o.session.Session, Replica: o.client.replica, Volume: o.volume, Known: known, New: fresh, At: o.at(),
+	}
+}
+
+func (o *observed) snapshot(head api.Head, changes, files, bytes int64) events.Event {
+	return events.SnapshotCommitted{
+		Volume: o.volume, Snapshot: head.Snapshot, Seq: head.Seq, Parent: o.session.Head.Snapshot,
+		Replica: o.client.replica, Client: "host", Changes: changes, Files: files, Bytes: bytes, At: o.at(),
+	}
+}
+
 func (o *observed) stage(t *testing.T, part int, want edits) {
 	t.Helper()
 	if _, err := o.Diff(t.Context(), api.DiffRequest{Session: o.session.Session, Part: part, Edits: o.client.build(want)}); err != nil {
@@ -150,7 +113,7 @@ func TestPushIsTold(t *testing.T) {
 	m, blob := file("content")
 	o.stage(t, 0, edits{"f": m})
 	o.stage(t, 1, edits{"g": m})
-	wantEvents(t, o.sub, o.moved(api.Idle, api.RequestingMetadata))
+	wantEvents(t, o.sub, o.moved(api.Idle, api.RequestingMetadata), o.named(0, 1), o.named(0, 1))
 	session, replica := o.session.Session, o.client.replica
 	received := events.BlobsReceived{
 		Session: session, Replica: replica, Volume: o.volume, Blobs: 1, Bytes: 7, TotalBlobs: 1, TotalBytes: 7, At: o.at(),
@@ -158,9 +121,12 @@ func TestPushIsTold(t *testing.T) {
 	if err := o.Upload(t.Context(), session, []cas.Blob{blob}); err != nil {
 		t.Fatal(err)
 	}
-	wantEvents(t, o.sub, o.moved(api.RequestingMetadata, api.TransferringFiles), received)
+	began := events.UploadStarted{Session: session, Replica: replica, Volume: o.volume, At: o.at()}
+	wantEvents(t, o.sub, o.moved(api.RequestingMetadata, api.TransferringFiles), began, received)
+	o.stage(t, 2, edits{"h": m})
+	wantEvents(t, o.sub, o.named(1, 0))
 	o.clock.pass(time.Second)
-	commit := api.CommitRequest{Session: session, Key: randomID(), Parts: 2, Blobs: []cas.Blob{blob}}
+	commit := api.CommitRequest{Session: session, Key: randomID(), Parts: 3, Blobs: []cas.Blob{blob}}
 	answer, err := o.Commit(t.Context(), commit)
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +136,7 @@ func TestPushIsTold(t *testing.T) {
 		o.moved(api.TransferringFiles, api.ResolvingConflicts), received,
 		o.moved(api.ResolvingConflicts, api.ApplyingChanges),
 		events.UploadCompleted{Session: session, Replica: replica, Volume: o.volume, Blobs: 2, Bytes: 14, Duration: 1, At: o.at()},
+		o.snapshot(answer.Head, 3, 3, 21),
 		events.CommitCompleted{Session: session, Replica: replica, Volume: o.volume, Former: o.session.Head, Head: answer.Head, Merged: answer.Merged, At: o.at()},
 		o.moved(api.ApplyingChanges, api.Complete))
 	if _, err := o.Commit(t.Context(), commit); err != nil {
@@ -182,6 +149,16 @@ func TestPushIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEvents(t, o.sub, events.DownloadCompleted{Volume: o.volume, Blobs: 1, Bytes: 7, At: o.at()})
+	for _, err := range o.Changes(t.Context(), api.ChangesRequest{Volume: o.volume}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantEvents(t, o.sub, events.ChangesTold{Volume: o.volume, Changes: 3, Files: 3, At: o.at()})
+	for range o.Changes(t.Context(), api.ChangesRequest{Volume: o.volume}) {
+		break // the client went away
+	}
+	wantEvents(t, o.sub)
 	cut := errors.New("the client went away")
 	if err := o.Blobs(t.Context(), api.BlobsRequest{Volume: o.volume, Refs: []cas.Ref{blob.Ref()}}, func(cas.Blob) error { return cut }); !errors.Is(err, cut) {
 		t.Fatal(err)
@@ -256,15 +233,22 @@ func TestEndsAreTold(t *testing.T) {
 	})
 	wantParts(t, o.Hub, 0)
 	o.start(t)
-	wantEvents(t, o.sub, o.moved("", api.Idle))
+	wantEvents(t, o.sub, o.moved("", api.Idle), o.started())
 	aborted := o.moved(api.Idle, api.Aborted)
 	o.run = randomID()
 	o.start(t)
-	wantEvents(t, o.sub, aborted, o.moved("", api.Idle))
+	wantEvents(t, o.sub, aborted, o.moved("", api.Idle), o.started())
 	if err := o.Report(t.Context(), o.session.Session, api.Complete); err != nil {
 		t.Fatal(err)
 	}
 	wantEvents(t, o.sub, o.moved(api.Idle, api.Complete))
+	o.start(t)
+	if err := o.Report(t.Context(), o.session.Session, api.Braked); err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, o.sub, o.moved("", api.Idle), o.started(), o.moved(api.Idle, api.Braked), events.Brake{
+		Session: o.session.Session, Replica: o.client.replica, Volume: o.volume, State: api.Idle, At: o.at(),
+	})
 }
 
 // TestExpiryNeedsNoCall: nobody asks the hub anything, and yet it notices that a
@@ -338,13 +322,14 @@ func TestAnotherProcessResumes(t *testing.T) {
 	o.clock.pass(time.Hour)
 	o.Hub = openTest(t, dir, mem, Options{Now: o.clock.now, Events: o.bus})
 	resume(2, api.RequestingMetadata)
-	wantEvents(t, o.sub)
+	wantEvents(t, o.sub, o.started(), o.named(1, 0))
 	o.clock.pass(DefaultIdle)
 	answer, err := o.Commit(t.Context(), api.CommitRequest{Session: o.session.Session, Key: randomID(), Parts: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantEvents(t, o.sub, o.moved(api.RequestingMetadata, api.ResolvingConflicts), o.moved(api.ResolvingConflicts, api.ApplyingChanges),
+		o.snapshot(answer.Head, 2, 2, 14),
 		events.CommitCompleted{
 			Session: o.session.Session, Replica: o.client.replica, Volume: o.volume,
 			Former: o.session.Head, Head: answer.Head, Merged: answer.Merged, At: o.at(),

@@ -40,6 +40,7 @@ type session struct {
 	active  time.Time
 	calls   int  // under way: a session does not expire meanwhile
 	sealed  bool // a commit is under way
+	began   bool // the first blobs are coming
 	blobs   int64
 	bytes   int64
 	parts   map[int]*part

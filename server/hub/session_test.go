@@ -12,7 +12,7 @@ import (
 )
 
 var states = []api.State{api.Idle, api.ComputingDiff, api.RequestingMetadata, api.TransferringFiles,
-	api.ResolvingConflicts, api.ApplyingChanges, api.Complete, api.Failed, api.Expired, api.Aborted}
+	api.ResolvingConflicts, api.ApplyingChanges, api.Complete, api.Failed, api.Expired, api.Aborted, api.Braked}
 
 // TestStates checks the table: what has ended stays so, nothing goes back to IDLE,
 // every live state may end, and a session goes through the states in their order.

@@ -253,6 +253,7 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err != nil {
 		return api.StartAnswer{}, err
 	}
+	h.publishStart(v, s, req, seenOK)
 	info := s.info()
 	head, settled := h.standOf(v)
 	return api.StartAnswer{
@@ -391,9 +392,6 @@ func (h *Hub) report(ctx context.Context, id api.SessionID, state api.State) err
 	if err := h.drop(s); err != nil {
 		return err
 	}
-	if state == api.Failed {
-		failed.At = h.now().UTC()
-		h.events.Publish(failed)
-	}
+	h.publishEnd(state, failed)
 	return nil
 }

@@ -8,17 +8,17 @@ import "dfs/server/api"
 // back and forth among the middle ones.
 var legal = map[api.State][]api.State{
 	api.Idle: {api.ComputingDiff, api.RequestingMetadata, api.TransferringFiles, api.ResolvingConflicts, api.ApplyingChanges,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 	api.ComputingDiff: {api.RequestingMetadata, api.TransferringFiles, api.ResolvingConflicts, api.ApplyingChanges,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 	api.RequestingMetadata: {api.TransferringFiles, api.ResolvingConflicts, api.ApplyingChanges,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 	api.TransferringFiles: {api.ResolvingConflicts, api.ApplyingChanges,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 	api.ResolvingConflicts: {api.RequestingMetadata, api.TransferringFiles, api.ApplyingChanges,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 	api.ApplyingChanges: {api.RequestingMetadata, api.TransferringFiles, api.ResolvingConflicts,
-		api.Complete, api.Failed, api.Aborted, api.Expired},
+		api.Complete, api.Failed, api.Aborted, api.Braked, api.Expired},
 }
 
 // ended reports whether no state follows s.

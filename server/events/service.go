@@ -1,0 +1,74 @@
+package events
+
+import (
+	"time"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// What concerns who runs a hub, more than who uses a volume.
+
+// ClientRegistered says that a client has a token from now on.
+type ClientRegistered struct {
+	Client cas.VolumeID `json:"client"` // its ID
+	Name   string       `json:"name"`
+	At     time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (ClientRegistered) Type() string { return "client_registered" }
+
+// QuotaExceeded says that a request was refused because a volume or a client would have had more
+// than its quota.
+type QuotaExceeded struct {
+	Volume cas.VolumeID `json:"volume"` // to which the request was to add
+	Client cas.VolumeID `json:"client"` // whose quota it is; zero: the volume's
+	Of     string       `json:"of"`     // bytes, files
+	Limit  int64        `json:"limit"`
+	Wanted int64        `json:"wanted"` // with what was to be added
+	At     time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (QuotaExceeded) Type() string { return "quota_exceeded" }
+
+// RequestRefused says that a request got an error for an answer.
+type RequestRefused struct {
+	Route  string    `json:"route"` // the route's name, empty for a path that is none
+	Code   api.Code  `json:"code"`
+	Status int       `json:"status"` // of HTTP
+	At     time.Time `json:"at"`
+}
+
+// Type implements [Event].
+func (RequestRefused) Type() string { return "request_refused" }
+
+// BlobsVerified says that a sample of what a snapshot brought was read again and matches its IDs, but
+// for what a BlobDamaged before it names.
+type BlobsVerified struct {
+	Volume   cas.VolumeID `json:"volume"`
+	Snapshot cas.ID       `json:"snapshot"`
+	Blobs    int64        `json:"blobs"`
+	Bytes    int64        `json:"bytes"` // plain
+	Damaged  int64        `json:"damaged"`
+	At       time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (BlobsVerified) Type() string { return "blobs_verified" }
+
+// BlobDamaged is an alarm: a hub's store does not give back what a snapshot that it has
+// acknowledged names.
+type BlobDamaged struct {
+	Volume   cas.VolumeID `json:"volume"`
+	Snapshot cas.ID       `json:"snapshot"`
+	Path     api.Path     `json:"path"` // a file with the blob
+	Kind     string       `json:"kind"`
+	Blob     cas.ID       `json:"blob"`
+	Detail   string       `json:"detail"`
+	At       time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (BlobDamaged) Type() string { return "blob_damaged" }
