@@ -67,6 +67,7 @@ func open(ctx context.Context, cfg Config, command string) (_ *run, err error) {
 	r := newRun(cfg, command)
 	defer func() {
 		if err != nil {
+			r.braked(ctx, err)
 			r.close()
 		}
 	}()
@@ -315,6 +316,17 @@ func (r *run) leave(ctx context.Context) {
 	defer cancel()
 	r.conn.Report(ctx, r.session.Session, api.Aborted)
 	r.ended = true
+}
+
+// braked tells the hub that the run ended by a brake, if that is what err is: information too.
+func (r *run) braked(ctx context.Context, err error) {
+	_, ok := errors.AsType[*BrakeError](err)
+	if !ok || r.session.Session.IsZero() || r.ended || r.cfg.DryRun {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	r.conn.Report(ctx, r.session.Session, api.Braked)
 }
 
 // committed takes note of the head that a commit made or found, which ended the session.

@@ -32,6 +32,7 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 		r.conclude(ctx)
 		err = r.withdraw(ctx)
 	}
+	r.braked(ctx, err)
 	return r.finish(), err
 }
 

@@ -31,6 +31,7 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 	case err == nil:
 		err = r.withdraw(ctx)
 	}
+	r.braked(ctx, err)
 	return r.finish(), err
 }
 

@@ -41,6 +41,7 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 		err = r.withdraw(ctx)
 		s.join(new(Counts))
 	}
+	r.braked(ctx, err)
 	return s.finish(), err
 }
 
