@@ -33,3 +33,12 @@ type Waiting struct {
 	Snapshots []cas.ID  `json:"snapshots"` // of those, the newest that are remembered, oldest first
 	Told      time.Time `json:"told"`      // when it last said so
 }
+
+// Ended reports whether a session in this state is over.
+func (s State) Ended() bool {
+	switch s {
+	case Complete, Failed, Expired, Aborted, Braked:
+		return true
+	}
+	return false
+}

@@ -35,6 +35,9 @@ func TestTransitions(t *testing.T) {
 	now := newClock()
 	h := &Hub{now: now.now, events: &bus}
 	for _, from := range states {
+		if ended(from) != from.Ended() {
+			t.Errorf("%s: ended %v, for clients %v", from, ended(from), from.Ended())
+		}
 		row := strings.Fields(transitions[from])
 		for i, to := range states {
 			s := h.newSession(slot{randomID(), randomID()}, slotRecord{Session: randomID(), State: from})
