@@ -267,6 +267,11 @@ func (h *Hub) read(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(
 
 // Changes implements [api.Hub].
 func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
+	return h.changes(ctx, req, h.publishChanges)
+}
+
+// changes is Changes that calls told at the end of a sequence that was taken to its end.
+func (h *Hub) changes(ctx context.Context, req api.ChangesRequest, told func(cas.VolumeID, tally)) iter.Seq2[api.Change, error] {
 	return func(yield func(api.Change, error) bool) {
 		if err := h.enter(); err != nil {
 			yield(api.Change{}, err)
@@ -279,7 +284,7 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			yield(api.Change{}, wire(err))
 			return
 		}
-		var told tally
+		var all tally
 		for c, err := range merkle.Diff(ctx, h.nodes(req.Volume), from, to) {
 			change := api.Change{Path: c.Path}
 			if err == nil {
@@ -288,9 +293,9 @@ func (h *Hub) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api
 			if !yield(change, wire(err)) || err != nil {
 				return
 			}
-			told.add(change.New)
+			all.add(change.New)
 		}
-		h.publishChanges(req.Volume, told)
+		told(req.Volume, all)
 	}
 }
 
