@@ -54,7 +54,11 @@ func (s *server) status(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.hub.Status(c.Request.Context(), v)
+	status, err := s.hub.Status(c.Request.Context(), v)
+	if err == nil && s.opts.Observe != nil {
+		s.opts.Observe(&status)
+	}
+	return status, err
 }
 
 func (s *server) snapshot(c *gin.Context) (any, error) {

@@ -17,9 +17,12 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"dfs/cas"
 	"dfs/server/api"
+	"dfs/server/component/feed"
+	"dfs/server/events"
 )
 
 // Options says how a hub is served. The zero Options are the defaults.
@@ -32,6 +35,11 @@ type Options struct {
 	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
 
 	Accounts Accounts // who may do what; nil: whoever reaches the hub may do all
+
+	Bus     *events.Bus       // hears of refused requests; nil: none
+	Feed    *feed.Feed        // what GET /api/events tells; nil: the hub tells no events
+	Metrics http.Handler      // what GET /metrics answers; nil: the hub has no metrics
+	Observe func(*api.Status) // adds to a status what the hub does not know itself; nil: nothing
 }
 
 const (
@@ -46,6 +54,7 @@ type server struct {
 	opts   Options
 	budget *budget
 	engine *gin.Engine
+	tails  *semaphore.Weighted // of requests for events
 
 	batches sync.Pool // of *batch
 	readers sync.Pool // of *bufio.Reader
@@ -76,7 +85,7 @@ func New(hub api.Hub, opts Options) http.Handler {
 	if opts.Beat == 0 {
 		opts.Beat = defaultBeat
 	}
-	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall)}
+	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall), tails: semaphore.NewWeighted(maxTails)}
 	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
 	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
@@ -105,6 +114,7 @@ func (s *server) router() *gin.Engine {
 		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
 		api.OpBlobs: s.blobs, api.OpNodes: s.nodes, api.OpSnapshot: s.snapshot,
 		api.OpConflicts: s.conflicts, api.OpSettle: s.settle,
+		api.OpEvents: s.events, api.OpMetrics: s.metrics,
 	}
 	for op, h := range handlers {
 		route := api.Op(op).Route()
@@ -133,6 +143,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Header().Set("Cache-Control", "no-store")
 	x.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := s.guard(r); err != nil {
+		s.publishRefusal("", http.StatusForbidden, api.ErrForbidden.Code)
 		s.answer(x, http.StatusForbidden, err)
 		return
 	}
@@ -219,6 +230,7 @@ func (s *server) refuse(c *gin.Context, status int, e *api.Error, attrs ...any) 
 	}
 	s.opts.Log.Log(c.Request.Context(), level, "refused", append([]any{"method", c.Request.Method,
 		"path", c.Request.URL.Path, "status", status, "code", e.Code}, attrs...)...)
+	s.publishRefusal(c.FullPath(), status, e.Code)
 	if e.Code == api.ErrBusy.Code {
 		c.Header("Retry-After", "1")
 	}

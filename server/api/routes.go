@@ -6,6 +6,9 @@ import "net/http"
 const (
 	JSON   = "application/json"
 	Binary = "application/x-dfs"
+
+	EventStream = "text/event-stream" // server-sent events
+	PlainText   = "text/plain"        // of Prometheus
 )
 
 // Op is an operation of the protocol over HTTP: an index into the table of routes.
@@ -35,6 +38,8 @@ const (
 	OpSnapshot
 	OpConflicts
 	OpSettle
+	OpEvents
+	OpMetrics
 )
 
 // Need is what a route needs of its caller on a hub with accounts. For which volumes
@@ -113,6 +118,11 @@ var routes = [...]Route{
 		"Hub.Conflicts, with all=true also settled ones, of these with after=N those with a higher number, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"for other programs, a commit that settles a conflict: SettleRequest: Settled; the same again gives the same"},
+	OpEvents: {"events", http.MethodGet, "/api/events", NeedsRead, []string{"volume"}, nil, []string{EventStream},
+		"server-sent events from now on, or after the ID in the Last-Event-ID header: event (its type), data (its JSON form), id. An event lost, with a count " +
+			"where that is known, says that some before it are missing. With volume, the events of that one alone"},
+	OpMetrics: {"metrics", http.MethodGet, "/metrics", NeedsAdmin, nil, nil, []string{PlainText},
+		"metrics of the hub's process, for Prometheus"},
 }
 
 // Ops returns how many operations there are: they are the numbers below it.

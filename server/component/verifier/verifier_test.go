@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dfs/cas"
+	"dfs/cas/badgerstore"
 	"dfs/manifest"
 	"dfs/server/api"
 	"dfs/server/component/verifier"
@@ -85,7 +86,9 @@ func verified(t *testing.T, h verifier.Hub, e events.SnapshotCommitted, opts ver
 // TestDamage changes bytes of a chunk in the files of a store that is open.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
-	h, err := hub.Open(dir, hub.Options{})
+	h, err := hub.Open(dir, hub.Options{Store: func(dir string) (cas.Store, error) {
+		return badgerstore.Open(dir, badgerstore.Options{MemTable: 1 << 20, LogFile: 4 << 20})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
