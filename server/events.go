@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -54,7 +55,7 @@ func (s *server) events(c *gin.Context) (any, error) {
 		return nil, api.ErrBusy
 	}
 	defer s.tails.Release(1)
-	t.resume(c.Request.Header.Get("Last-Event-ID"))
+	t.resume(cmp.Or(c.Request.Header.Get("Last-Event-ID"), c.Query("after")))
 	c.Header("Content-Type", api.EventStream)
 	t.run(ctx)
 	return nil, nil

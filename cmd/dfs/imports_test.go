@@ -58,7 +58,7 @@ var allowed = map[string]string{
 	"bench/peer":             "",
 	"bench/report":           "",
 	"bench/workload":         "golang.org/x/sys golang.org/x/sync",
-	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/state client/worktree/ignore server server/api server/events server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb manifest",
+	"cmd/dfs":                "bench bench/link bench/report cas client client/remote client/state client/worktree/ignore server server/api server/component server/events server/hub github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb manifest",
 }
 
 // printers are the packages that may print.

@@ -55,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(a.printHelp)
 	root.SetHelpCommand(a.help(root))
-	root.AddCommand(a.push(), a.pull(), a.sync(), a.status(), a.conflicts(), a.resolve(), a.checkIgnore(), a.serve(), a.login(), a.logout(), a.hub(), a.bench(), a.version(), a.completion(root))
+	root.AddCommand(a.push(), a.pull(), a.sync(), a.status(), a.conflicts(), a.resolve(), a.checkIgnore(), a.serve(), a.events(), a.login(), a.logout(), a.hub(), a.bench(), a.version(), a.completion(root))
 	return a.command(root, func(context.Context, []string) (int, error) { return exitDone, nil })
 }
 

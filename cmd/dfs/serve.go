@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"dfs/client"
 	"dfs/server"
 	"dfs/server/api"
+	"dfs/server/component"
 	"dfs/server/events"
 	"dfs/server/hub"
 )
@@ -47,6 +47,7 @@ type serveFlags struct {
 	auth            bool
 	tlsCert, tlsKey string
 	selfSigned      bool
+	format          logFormat
 }
 
 func (f *serveFlags) flags(fs *pflag.FlagSet) {
@@ -57,6 +58,7 @@ func (f *serveFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "speak TLS with the certificate in `FILE`, and those that signed it")
 	fs.StringVar(&f.tlsKey, "tls-key", "", "speak TLS with the private key in `FILE`")
 	fs.BoolVar(&f.selfSigned, "tls-self-signed", false, "speak TLS with a key that is made once and kept in the repository")
+	fs.Var(&f.format, "log-format", "write the log as `FORMAT` text or json (default text)")
 }
 
 func (f *serveFlags) tls() bool { return f.selfSigned || f.tlsCert != "" }
@@ -106,7 +108,7 @@ func (a *app) serve() *cobra.Command {
 	}
 	fs := cmd.Flags()
 	flags.flags(fs)
-	fs.CountVarP(&a.out.verbose, "verbose", "v", "log requests that were refused or failed to stderr; twice for all that happens, in JSON")
+	fs.CountVarP(&a.out.verbose, "verbose", "v", "log what happens to stderr, and requests that were refused or failed; twice for all of it")
 	prof.flags(fs)
 	fs.BoolVar(&profiled, "profileinput", false, "profile as standard input says")
 	hidden(fs, "profileinput")
@@ -136,9 +138,6 @@ func (a *app) serve() *cobra.Command {
 // listenAndServe serves the repository until ctx ends.
 func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error) {
 	var bus events.Bus
-	if a.out.verbose > 1 {
-		defer a.out.narrate(&bus)()
-	}
 	h, err := openRepository(ctx, flags.data, flags.wait, hub.Options{Events: &bus}, a.out.notice)
 	if err != nil {
 		return err
@@ -152,11 +151,10 @@ func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error)
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.DiscardHandler)
-	if a.out.verbose > 0 {
-		log = slog.New(slog.NewTextHandler(a.out.stderr, nil))
-	}
-	opts.Log = log
+	log := a.out.logger(flags.format)
+	parts := component.Start(&bus, h, component.Options{Log: log.Handler()})
+	defer parts.Close()
+	opts.Log, opts.Bus, opts.Feed, opts.Metrics, opts.Observe = log, &bus, parts.Feed(), parts.Metrics(), parts.Observe
 	fmt.Fprintf(a.out.stderr, "listening on %s://%s\n", scheme, ln.Addr())
 	return server.Serve(ctx, ln, server.New(h, opts), log)
 }

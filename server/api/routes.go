@@ -118,8 +118,8 @@ var routes = [...]Route{
 		"Hub.Conflicts, with all=true also settled ones, of these with after=N those with a higher number, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"for other programs, a commit that settles a conflict: SettleRequest: Settled; the same again gives the same"},
-	OpEvents: {"events", http.MethodGet, "/api/events", NeedsRead, []string{"volume"}, nil, []string{EventStream},
-		"server-sent events from now on, or after the ID in the Last-Event-ID header: event (its type), data (its JSON form), id. An event lost, with a count " +
+	OpEvents: {"events", http.MethodGet, "/api/events", NeedsRead, []string{"volume", "after"}, nil, []string{EventStream},
+		"server-sent events from now on, or after the ID in after or the Last-Event-ID header: event (its type), data (its JSON form), id. An event lost, with a count " +
 			"where that is known, says that some before it are missing. With volume, the events of that one alone"},
 	OpMetrics: {"metrics", http.MethodGet, "/metrics", NeedsAdmin, nil, nil, []string{PlainText},
 		"metrics of the hub's process, for Prometheus"},
