@@ -90,12 +90,20 @@ type stream struct {
 
 func (s *stage) open(t testing.TB, path, after string) *stream {
 	t.Helper()
+	return s.openAs(t, path, after, "")
+}
+
+func (s *stage) openAs(t testing.TB, path, after string, token api.Secret) *stream {
+	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if after != "" {
 		req.Header.Set("Last-Event-ID", after)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+string(token))
 	}
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {

@@ -28,11 +28,8 @@ func TestEvents(t *testing.T) {
 	enough := errors.New("enough")
 	var got []string
 	cuts := 0
-	err := h.Events(t.Context(), cas.VolumeID{}, func() {
-		for n := range many {
-			bus.Publish(events.VolumeCreated{Name: fmt.Sprint(n)})
-		}
-	}, func(e remote.Event) error {
+	publish := func() { bus.Publish(events.VolumeCreated{Name: fmt.Sprint(len(got))}) }
+	err := h.Events(t.Context(), cas.VolumeID{}, publish, func(e remote.Event) error {
 		got = append(got, string(e.Data))
 		if e.Type != "volume_created" || e.ID == "" {
 			t.Errorf("%+v", e)
@@ -44,6 +41,7 @@ func TestEvents(t *testing.T) {
 			cuts += p.done()
 			p.cut(down, 1000)
 		}
+		publish()
 		return nil
 	})
 	if !errors.Is(err, enough) {

@@ -1,0 +1,78 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"dfs/cas"
+	"dfs/server"
+	"dfs/server/api"
+	"dfs/server/component/feed"
+	"dfs/server/events"
+	"dfs/server/hub"
+)
+
+// member registers a client with the rights at a hub with accounts.
+func member(t *testing.T, h *hub.Hub, grants api.Grants) (token api.Secret, id api.ClientID) {
+	t.Helper()
+	key, token := api.NewJoinKey(), api.NewToken()
+	if _, err := h.Invite(t.Context(), api.InviteRequest{Key: key, Name: "member", Grants: grants, ExpiresIn: 60}); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := h.Register(t.Context(), api.RegisterRequest{Key: key, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, answer.Client
+}
+
+// TestEventsWithAccounts: a member gets what happens in its volumes, and of the others not even whether they are there;
+// and the stream ends when its token is revoked.
+func TestEventsWithAccounts(t *testing.T) {
+	var bus events.Bus
+	f := feed.New(0)
+	go f.Run(context.Background(), events.Subscribe[events.Event](&bus, 0))
+	defer bus.Close()
+	h, err := hub.Open(t.TempDir(), hub.Options{Events: &bus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	if _, _, _, err := h.Found(); err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + serve(t, h, server.Options{Accounts: h, Feed: f, Bus: &bus, Metrics: http.NotFoundHandler()})
+	foreign, own := cas.VolumeID{1}, cas.VolumeID{2}
+	if _, err := h.CreateVolume(t.Context(), "foreign", foreign); err != nil {
+		t.Fatal(err)
+	}
+	token, client := member(t, h, api.Grants{Volumes: map[cas.VolumeID]api.Right{own: api.RightRead}})
+	bearer := "Bearer " + string(token)
+	resp, data := do(t, http.MethodGet, base+"/api/events", "", nil)
+	wantRefusal(t, "no token", resp, data, 401, api.ErrUnauthorized)
+	resp, data = do(t, http.MethodGet, base+"/metrics", "", nil, "Authorization", bearer)
+	wantRefusal(t, "metrics", resp, data, 403, api.ErrForbidden)
+	resp, data = do(t, http.MethodGet, base+"/api/events?volume="+foreign.String(), "", nil, "Authorization", bearer)
+	wantRefusal(t, "a foreign volume", resp, data, 404, api.ErrNotFound)
+	_, absent := do(t, http.MethodGet, base+"/api/events?volume="+cas.VolumeID{9}.String(), "", nil, "Authorization", bearer)
+	if got := strings.ReplaceAll(string(data), foreign.String(), cas.VolumeID{9}.String()); got != string(absent) {
+		t.Errorf("a foreign volume is %s, an absent one %s", data, absent)
+	}
+	r := (&stage{url: base}).openAs(t, "/api/events", "", token)
+	for _, v := range []cas.VolumeID{foreign, own} {
+		bus.Publish(events.SnapshotCommitted{Volume: v})
+	}
+	if e := r.next(); !strings.Contains(e.data, own.String()) {
+		t.Errorf("%+v", e)
+	}
+	if err := h.Revoke(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	for r.lines.Scan() {
+	}
+	if err := r.lines.Err(); err != nil {
+		t.Errorf("the stream ends with %v", err)
+	}
+}
