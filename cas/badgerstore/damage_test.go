@@ -252,7 +252,7 @@ func TestReserve(t *testing.T) {
 			opts := Options{Reserve: 8 << 20, MemTable: 1 << 20, LogFile: 4 << 20}
 			s := openStore(t, filepath.Join(dir, "store"), opts)
 			var stored []cas.Ref
-			var err error
+			err := s.Room()
 			for n := uint64(0); err == nil; n++ {
 				var b []cas.Blob
 				for i := range uint64(max(1, 1<<20/size/16)) {
@@ -266,6 +266,9 @@ func TestReserve(t *testing.T) {
 			}
 			if !errors.Is(err, cas.ErrNoSpace) || s.Err() != nil {
 				t.Fatalf("after %d blobs: %v, %v", len(stored), err, s.Err())
+			}
+			if err := s.Room(); !errors.Is(err, cas.ErrNoSpace) {
+				t.Errorf("there is room in a full filesystem: %v", err)
 			}
 			if free, _, err := diskSpace(dir); err != nil || free < opts.Reserve {
 				t.Errorf("%d bytes are free, want %d; %v", free, opts.Reserve, err)

@@ -49,9 +49,19 @@ func (s *space) admit(c cost) (release func(), err error) {
 }
 
 func (s *space) look(need int64) error {
+	room, err := s.room(need)
+	if err != nil {
+		return err
+	}
+	s.credit = min(room, max(need, statfsEvery))
+	return nil
+}
+
+// room returns how many bytes may be admitted, or cas.ErrNoSpace when they are fewer than need.
+func (s *space) room(need int64) (int64, error) {
 	free, total, err := diskSpace(s.path)
 	if err != nil {
-		return fmt.Errorf("free space of %s: %w", s.path, err)
+		return 0, fmt.Errorf("free space of %s: %w", s.path, err)
 	}
 	reserve := s.reserve
 	if reserve == 0 {
@@ -59,8 +69,19 @@ func (s *space) look(need int64) error {
 	}
 	room := free - reserve - s.pending - s.debt
 	if need > room {
-		return fmt.Errorf("%w: %d bytes are free, %d are to stay so", cas.ErrNoSpace, free, reserve)
+		return room, fmt.Errorf("%w: %d bytes are free, %d are to stay so", cas.ErrNoSpace, free, reserve)
 	}
-	s.credit = min(room, max(need, statfsEvery))
-	return nil
+	return room, nil
+}
+
+// Room returns nil when the store takes a batch of blobs, of 8 MiB, else what it
+// refuses one with: [cas.ErrNoSpace], or what stopped the store.
+func (s *Store) Room() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	s.space.mu.Lock()
+	defer s.space.mu.Unlock()
+	_, err := s.space.room(maxBatch)
+	return err
 }
