@@ -88,6 +88,7 @@ var errCutOff = errors.New("connection lost")
 
 // wire is a connection on which the trouble comes.
 type wire struct {
+	api.Hub // nil: what no command of the cycle calls
 	box     *box
 	trouble trouble
 	calls   atomic.Int64

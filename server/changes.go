@@ -12,7 +12,7 @@ import (
 )
 
 func (s *server) changes(c *gin.Context) (any, error) {
-	req, skip, err := changesRequest(c)
+	req, skip, err := s.changesRequest(c)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +34,8 @@ func (s *server) changes(c *gin.Context) (any, error) {
 }
 
 // changesRequest reads the query.
-func changesRequest(c *gin.Context) (req api.ChangesRequest, skip uint64, err error) {
-	if req.Volume, err = queryVolume(c); err != nil {
+func (s *server) changesRequest(c *gin.Context) (req api.ChangesRequest, skip uint64, err error) {
+	if req.Volume, err = s.queryVolume(c); err != nil {
 		return req, 0, err
 	}
 	if req.From, err = queryID(c, "from"); err != nil {
@@ -44,7 +44,7 @@ func changesRequest(c *gin.Context) (req api.ChangesRequest, skip uint64, err er
 	if req.To, err = queryID(c, "to"); err != nil {
 		return req, 0, err
 	}
-	if req.Session, err = querySession(c); err != nil {
+	if req.Session, err = queryPull(c); err != nil {
 		return req, 0, err
 	}
 	if n := c.Query("skip"); n != "" {

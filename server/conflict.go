@@ -12,7 +12,7 @@ import (
 )
 
 func (s *server) conflicts(c *gin.Context) (any, error) {
-	v, err := queryVolume(c)
+	v, err := s.queryVolume(c)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (s *server) events(c *gin.Context) (any, error) {
 	t := &tail{c: c, feed: s.opts.Feed, caller: api.CallerOf(ctx), beat: s.opts.Beat}
 	if c.Query("volume") != "" {
 		var err error
-		if t.volume, err = queryVolume(c); err != nil {
+		if t.volume, err = s.queryVolume(c); err != nil {
 			return nil, err
 		}
 		// Whether it is there, and for the caller, the hub knows.

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -12,6 +13,22 @@ import (
 )
 
 func (s *server) health(*gin.Context) (any, error) { return struct{}{}, nil }
+
+// ready answers 503 whatever the reason, of which it tells strangers no more than the kind.
+func (s *server) ready(c *gin.Context) (any, error) {
+	err := s.hub.Ready(c.Request.Context())
+	if err == nil {
+		return struct{}{}, nil
+	}
+	told := api.ErrInternal
+	for _, kind := range []*api.Error{api.ErrPoisoned, api.ErrNoSpace, api.ErrBusy} {
+		if refusal(err).Code == kind.Code {
+			told = kind
+		}
+	}
+	s.refuse(c, http.StatusServiceUnavailable, told, "cause", err)
+	return nil, nil
+}
 
 func (s *server) info(c *gin.Context) (any, error) {
 	return s.hub.Info(c.Request.Context(), c.Query("name"))
@@ -50,7 +67,7 @@ func (s *server) report(c *gin.Context) (any, error) {
 }
 
 func (s *server) status(c *gin.Context) (any, error) {
-	v, err := queryVolume(c)
+	v, err := s.queryVolume(c)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +79,7 @@ func (s *server) status(c *gin.Context) (any, error) {
 }
 
 func (s *server) snapshot(c *gin.Context) (any, error) {
-	v, err := queryVolume(c)
+	v, err := s.queryVolume(c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +88,50 @@ func (s *server) snapshot(c *gin.Context) (any, error) {
 		return nil, err
 	}
 	return s.hub.Snapshot(c.Request.Context(), v, id)
+}
+
+func (s *server) snapshots(c *gin.Context) (any, error) {
+	v, err := s.queryVolume(c)
+	if err != nil {
+		return nil, err
+	}
+	before, err := queryNumber(c, "before", math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := queryNumber(c, "limit", api.MaxSnapshots)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.hub.Snapshots(c.Request.Context(), api.SnapshotsRequest{Volume: v, Before: before, Limit: int(limit)})
+	if err != nil {
+		return nil, err
+	}
+	answer := api.SnapshotList{Snapshots: append([]api.Snapshot{}, list...)}
+	if n := len(list); n > 0 && list[n-1].Record.Seq > 1 {
+		answer.Next = list[n-1].Record.Seq
+	}
+	return answer, nil
+}
+
+func (s *server) sessions(c *gin.Context) (any, error) {
+	var v cas.VolumeID
+	if c.Query("volume") != "" {
+		var err error
+		if v, err = s.queryVolume(c); err != nil {
+			return nil, err
+		}
+	}
+	list, err := s.hub.Sessions(c.Request.Context(), v)
+	return api.SessionList{Sessions: append([]api.SessionInfo{}, list...)}, err
+}
+
+func (s *server) abortSession(c *gin.Context) (any, error) {
+	session, err := querySession(c)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.hub.AbortSession(c.Request.Context(), session)
 }
 
 func (s *server) diff(c *gin.Context) (any, error) {
@@ -229,31 +290,4 @@ func (s *server) readMessage(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	return msg, nil
-}
-
-func queryVolume(c *gin.Context) (cas.VolumeID, error) {
-	v, err := cas.ParseVolumeID(c.Query("volume"))
-	if err != nil {
-		return v, invalid(api.ErrInvalid, "query: %v", err)
-	}
-	return v, nil
-}
-
-// querySession reads the ID of a session; without the parameter it is zero.
-func querySession(c *gin.Context) (id api.SessionID, err error) {
-	if c.Query("session") == "" {
-		return id, nil
-	}
-	if id, err = cas.ParseVolumeID(c.Query("session")); err != nil {
-		return id, invalid(api.ErrInvalid, "query: session: %v", err)
-	}
-	return id, nil
-}
-
-// queryID reads an ID; without the parameter it is zero.
-func queryID(c *gin.Context, name string) (id cas.ID, err error) {
-	if err := id.UnmarshalText([]byte(c.Query(name))); err != nil {
-		return id, invalid(api.ErrInvalid, "query: %s: %v", name, err)
-	}
-	return id, nil
 }

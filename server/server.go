@@ -30,7 +30,7 @@ type Options struct {
 	Log    *slog.Logger  // refused and failed requests; nil: none
 	Hosts  []string      // names, besides those of the loopback, by which requests may address the hub; with Accounts and none: all
 	Limits api.Limits    // of requests; zero: api.DefaultLimits
-	Memory int64         // bytes that request bodies may hold together; zero: 64 MiB
+	Memory int64         // bytes that request bodies may hold together, and as many that downloads may; zero: 64 MiB
 	Stall  time.Duration // a body or answer of which no byte moves for so long is dropped; zero: 30 s
 	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
 
@@ -53,6 +53,7 @@ type server struct {
 	hub    api.Hub
 	opts   Options
 	budget *budget
+	copies *budget // what downloads hold, who must not keep pushes waiting
 	engine *gin.Engine
 	tails  *semaphore.Weighted // of requests for events
 
@@ -85,7 +86,8 @@ func New(hub api.Hub, opts Options) http.Handler {
 	if opts.Beat == 0 {
 		opts.Beat = defaultBeat
 	}
-	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall), tails: semaphore.NewWeighted(maxTails)}
+	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall), copies: newBudget(opts.Memory, opts.Stall),
+		tails: semaphore.NewWeighted(maxTails)}
 	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
 	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
@@ -106,11 +108,13 @@ func (s *server) router() *gin.Engine {
 	// With no networks the error is always nil: no proxy is believed.
 	_ = e.SetTrustedProxies(nil)
 	handlers := [...]handler{
-		api.OpHealth: s.health, api.OpInfo: s.info,
+		api.OpHealth: s.health, api.OpReady: s.ready, api.OpInfo: s.info,
 		api.OpRegister: s.register, api.OpInvite: s.invite, api.OpInvites: s.invites,
 		api.OpTokens: s.tokens, api.OpRotateToken: s.rotateToken, api.OpRevoke: s.revoke,
 		api.OpVolumes: s.volumes, api.OpCreateVolume: s.createVolume,
 		api.OpStart: s.start, api.OpDiff: s.diff, api.OpUpload: s.upload, api.OpCommit: s.commit,
+		api.OpDownload: s.download, api.OpStat: s.download, api.OpSnapshots: s.snapshots,
+		api.OpSessions: s.sessions, api.OpAbortSession: s.abortSession,
 		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
 		api.OpBlobs: s.blobs, api.OpNodes: s.nodes, api.OpSnapshot: s.snapshot,
 		api.OpConflicts: s.conflicts, api.OpSettle: s.settle,

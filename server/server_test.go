@@ -214,7 +214,7 @@ func TestJSONLikeCurl(t *testing.T) {
 		t.Errorf("changes after the last: %+v", changes)
 	}
 	var s api.Snapshot
-	call("GET", "/api/snapshots?volume="+v.String()+"&id="+commit.Head.Snapshot.String(), "", &s)
+	call("GET", "/api/snapshot?volume="+v.String()+"&id="+commit.Head.Snapshot.String(), "", &s)
 	if s.Record.Message != "m" || s.Record.Seq != 2 {
 		t.Errorf("snapshot: %+v", s)
 	}
@@ -225,7 +225,7 @@ func TestJSONLikeCurl(t *testing.T) {
 	}
 	var none struct{}
 	call("GET", "/healthz", "", &none)
-	resp, data := do(t, "GET", base+"/api/snapshots?volume="+v.String()+"&id="+(cas.ID{5}).String(), "", nil)
+	resp, data := do(t, "GET", base+"/api/snapshot?volume="+v.String()+"&id="+(cas.ID{5}).String(), "", nil)
 	wantRefusal(t, "unknown snapshot", resp, data, 404, api.ErrNotFound)
 }
 
@@ -248,7 +248,11 @@ func TestRequestsAreStrict(t *testing.T) {
 		{"parameter twice", "GET", "/api/sync/status" + v + "&volume=1", "", "", 400, api.ErrInvalid},
 		{"parameter missing", "GET", "/api/sync/status", "", "", 400, api.ErrInvalid},
 		{"bad escape", "GET", "/api/sync/status?volume=%zz", "", "", 400, api.ErrInvalid},
-		{"bad ID", "GET", "/api/snapshots" + v + "&id=AB", "", "", 400, api.ErrInvalid},
+		{"bad ID", "GET", "/api/snapshot" + v + "&id=AB", "", "", 400, api.ErrInvalid},
+		{"bad limit", "GET", "/api/snapshots" + v + "&limit=1001", "", "", 400, api.ErrInvalid},
+		{"limit of nothing", "GET", "/api/snapshots" + v + "&limit=0", "", "", 400, api.ErrInvalid},
+		{"bad before", "GET", "/api/snapshots" + v + "&before=-1", "", "", 400, api.ErrInvalid},
+		{"bad session", "DELETE", "/api/sessions?session=docs", "", "", 400, api.ErrInvalid},
 		{"bad wait", "GET", "/api/sync/changes" + v + "&wait=30", "", "", 400, api.ErrInvalid},
 		{"negative wait", "GET", "/api/sync/changes" + v + "&wait=-1s", "", "", 400, api.ErrInvalid},
 		{"bad replica", "GET", "/api/conflict" + v + "&replica=1", "", "", 400, api.ErrInvalid},

@@ -61,7 +61,7 @@ func (s *server) blobs(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req.Session, err = querySession(c); err != nil {
+	if req.Session, err = queryPull(c); err != nil {
 		return nil, err
 	}
 	return nil, s.frames(c, func(fw *api.FrameWriter) error {

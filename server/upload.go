@@ -92,9 +92,9 @@ func (u *uploader) store() error {
 // upload stores the blobs of a body. When the body is cut, stalls or turns
 // wrong, what came before is stored all the same.
 func (s *server) upload(c *gin.Context) (any, error) {
-	session, err := cas.ParseVolumeID(c.Query("session"))
+	session, err := querySession(c)
 	if err != nil {
-		return nil, invalid(api.ErrInvalid, "query: session: %v", err)
+		return nil, err
 	}
 	release, err := s.budget.acquire(c.Request.Context(), 2*batchMemory)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -139,6 +140,39 @@ func (h *Hub) Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (s api.Sn
 	err = h.call(ctx, api.OpSnapshot, query, nil, &s)
 	return s, err
 }
+
+// Snapshots implements [api.Hub].
+func (h *Hub) Snapshots(ctx context.Context, req api.SnapshotsRequest) ([]api.Snapshot, error) {
+	query := volumeQuery(req.Volume)
+	if req.Before != 0 {
+		query.Set("before", strconv.FormatUint(req.Before, 10))
+	}
+	if req.Limit != 0 {
+		query.Set("limit", strconv.Itoa(req.Limit))
+	}
+	var list api.SnapshotList
+	err := h.call(ctx, api.OpSnapshots, query, nil, &list)
+	return list.Snapshots, err
+}
+
+// Sessions implements [api.Hub].
+func (h *Hub) Sessions(ctx context.Context, v cas.VolumeID) ([]api.SessionInfo, error) {
+	var query url.Values
+	if !v.IsZero() {
+		query = volumeQuery(v)
+	}
+	var list api.SessionList
+	err := h.call(ctx, api.OpSessions, query, nil, &list)
+	return list.Sessions, err
+}
+
+// AbortSession implements [api.Hub].
+func (h *Hub) AbortSession(ctx context.Context, id api.SessionID) error {
+	return h.call(ctx, api.OpAbortSession, url.Values{"session": {id.String()}}, nil, nil)
+}
+
+// Ready implements [api.Hub].
+func (h *Hub) Ready(ctx context.Context) error { return h.call(ctx, api.OpReady, nil, nil, nil) }
 
 // Status implements [api.Hub].
 func (h *Hub) Status(ctx context.Context, v cas.VolumeID) (status api.Status, err error) {

@@ -98,8 +98,24 @@ type Hub interface {
 	// Snapshot returns a snapshot of the volume; the zero ID is the head.
 	Snapshot(ctx context.Context, v cas.VolumeID, id cas.ID) (Snapshot, error)
 
+	// Snapshots lists snapshots of a volume, newest first. ErrNotFound for an unknown volume.
+	Snapshots(ctx context.Context, req SnapshotsRequest) ([]Snapshot, error)
+
 	// Status tells head, open conflicts and running sessions of a volume.
 	Status(ctx context.Context, v cas.VolumeID) (Status, error)
+
+	// Sessions lists the live sessions, the oldest first, of a volume, or with the zero ID of all
+	// volumes that the caller reads. ErrNotFound for an unknown volume.
+	Sessions(ctx context.Context, v cas.VolumeID) ([]SessionInfo, error)
+
+	// AbortSession ends a session and drops what it staged; what is committed stays. It does nothing
+	// to one that has ended. ErrNoSession for an unknown one, ErrForbidden unless the caller
+	// administers its volume, ErrState while its commit is under way.
+	AbortSession(ctx context.Context, id SessionID) error
+
+	// Ready returns nil when the hub would take a push, else why not: ErrPoisoned, ErrNoSpace, or
+	// ErrBusy when it is closing.
+	Ready(ctx context.Context) error
 }
 
 // Info describes a hub.
@@ -129,6 +145,13 @@ type Head struct {
 type Snapshot struct {
 	ID     cas.ID            `json:"id"`
 	Record manifest.Snapshot `json:"record"`
+}
+
+// SnapshotsRequest asks for a page of a volume's history.
+type SnapshotsRequest struct {
+	Volume cas.VolumeID
+	Before uint64 // only snapshots of a lower number; 0: from the head on
+	Limit  int    // how many at most, up to MaxSnapshots; 0: MaxSnapshots
 }
 
 // SessionID names a session; random.

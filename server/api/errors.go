@@ -43,6 +43,7 @@ func (e *Error) Is(target error) bool {
 var (
 	ErrInvalid    = &Error{Code: "invalid", Message: "invalid request"}
 	ErrNotFound   = &Error{Code: "not_found", Message: "not found"}
+	ErrNotFile    = &Error{Code: "not_file", Message: "what is there is no file"}
 	ErrExists     = &Error{Code: "exists", Message: "exists already"}
 	ErrState      = &Error{Code: "state", Message: "not possible in the session's state"}
 	ErrNoSession  = &Error{Code: "no_session", Message: "no such session"}
@@ -71,6 +72,7 @@ var kinds = []struct {
 }{
 	{ErrInvalid, http.StatusBadRequest, nil},
 	{ErrNotFound, http.StatusNotFound, nil},
+	{ErrNotFile, http.StatusConflict, nil},
 	{ErrExists, http.StatusConflict, nil},
 	{ErrState, http.StatusConflict, nil},
 	{ErrNoSession, http.StatusGone, nil},

@@ -27,6 +27,9 @@ const MaxVolumeName = 128
 // MaxTake bounds what a settlement says was decided, in bytes.
 const MaxTake = 32
 
+// MaxSnapshots bounds the snapshots of one Snapshots answer.
+const MaxSnapshots = 1000
+
 // MaxWait bounds ChangesRequest.Wait; a hub waits no longer for a request that says more.
 const MaxWait = time.Minute
 
@@ -35,6 +38,15 @@ type (
 	// VolumeList answers OpVolumes.
 	VolumeList struct {
 		Volumes []Volume `json:"volumes"`
+	}
+	// SnapshotList answers OpSnapshots. Next is the before of the next page; 0: there is none.
+	SnapshotList struct {
+		Snapshots []Snapshot `json:"snapshots"`
+		Next      uint64     `json:"next"`
+	}
+	// SessionList answers OpSessions.
+	SessionList struct {
+		Sessions []SessionInfo `json:"sessions"`
 	}
 	// NewVolume asks OpCreateVolume.
 	NewVolume struct {

@@ -6,6 +6,7 @@ import "net/http"
 const (
 	JSON   = "application/json"
 	Binary = "application/x-dfs"
+	Bytes  = "application/octet-stream"
 
 	EventStream = "text/event-stream" // server-sent events
 	PlainText   = "text/plain"        // of Prometheus
@@ -17,6 +18,7 @@ type Op int
 // The operations.
 const (
 	OpHealth Op = iota
+	OpReady
 	OpRegister
 	OpInvite
 	OpInvites
@@ -29,13 +31,18 @@ const (
 	OpStart
 	OpDiff
 	OpUpload
+	OpDownload
+	OpStat
 	OpCommit
 	OpChanges
 	OpStatus
 	OpReport
+	OpSessions
+	OpAbortSession
 	OpBlobs
 	OpNodes
 	OpSnapshot
+	OpSnapshots
 	OpConflicts
 	OpSettle
 	OpEvents
@@ -56,11 +63,11 @@ const (
 )
 
 // HeaderSnapshot is the header of a changes answer that tells the snapshot up
-// to which the changes lead, in the form of cas.ID.
+// to which the changes lead, and of a download the one that it is from, in the form of cas.ID.
 const HeaderSnapshot = "Dfs-Snapshot"
 
 // A Route says how an operation crosses HTTP. Parameters of a GET are in the
-// query. An answer that is a refusal has the status of its code and an Error as JSON.
+// query; a volume is there named by its ID or by its name. An answer that is a refusal has the status of its code and an Error as JSON.
 type Route struct {
 	Name   string
 	Method string
@@ -76,6 +83,8 @@ type Route struct {
 var routes = [...]Route{
 	OpHealth: {"health", http.MethodGet, "/healthz", NeedsNothing, nil, nil, []string{JSON},
 		"tells that the hub answers: {}"},
+	OpReady: {"ready", http.MethodGet, "/readyz", NeedsNothing, nil, nil, []string{JSON},
+		"Hub.Ready: {}; a refusal has the status 503"},
 	OpRegister: {"register", http.MethodPost, "/api/register", NeedsNothing, nil, []string{JSON}, []string{JSON},
 		"Admin.Register of RegisterRequest: Registered"},
 	OpInvite: {"invite", http.MethodPost, "/api/invites", NeedsAdmin, nil, []string{JSON}, []string{JSON},
@@ -100,6 +109,10 @@ var routes = [...]Route{
 		"Hub.Diff"},
 	OpUpload: {"upload", http.MethodPost, "/api/file/upload", NeedsWrite, []string{"session"}, []string{Binary}, []string{JSON},
 		"Hub.Upload of frames: {\"blobs\": how many}; what came whole is stored even when the body is cut"},
+	OpDownload: {"download", http.MethodGet, "/api/file/download", NeedsRead, []string{"volume", "path", "snapshot"}, nil, []string{Bytes},
+		"a file's content, in the head or in a snapshot, which the Dfs-Snapshot header tells; with ETag and ranges"},
+	OpStat: {"stat", http.MethodHead, "/api/file/download", NeedsRead, []string{"volume", "path", "snapshot"}, nil, []string{Bytes},
+		"the headers of a download"},
 	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", NeedsWrite, nil, []string{Binary, JSON}, []string{JSON, Binary},
 		"Hub.Commit; the JSON form has no blobs"},
 	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", NeedsRead, []string{"volume", "from", "to", "skip", "wait", "session"}, nil, []string{JSON, Binary},
@@ -108,12 +121,18 @@ var routes = [...]Route{
 		"Hub.Status"},
 	OpReport: {"report", http.MethodPost, "/api/sync/status", NeedsRead, nil, []string{JSON}, []string{JSON},
 		"Hub.Report of {\"session\", \"state\"}: {}"},
+	OpSessions: {"sessions", http.MethodGet, "/api/sessions", NeedsRead, []string{"volume"}, nil, []string{JSON},
+		"Hub.Sessions, without volume of all: {\"sessions\": [SessionInfo]}"},
+	OpAbortSession: {"abort session", http.MethodDelete, "/api/sessions", NeedsAdmin, []string{"session"}, nil, []string{JSON},
+		"Hub.AbortSession: {}"},
 	OpBlobs: {"blobs", http.MethodPost, "/api/chunks/get", NeedsRead, []string{"session"}, []string{Binary}, []string{Binary},
 		"Hub.Blobs: frames in the order asked for"},
 	OpNodes: {"nodes", http.MethodPost, "/api/tree/nodes", NeedsRead, nil, []string{Binary}, []string{Binary},
 		"Hub.Nodes: frames in the order asked for"},
-	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshots", NeedsRead, []string{"volume", "id"}, nil, []string{JSON},
+	OpSnapshot: {"snapshot", http.MethodGet, "/api/snapshot", NeedsRead, []string{"volume", "id"}, nil, []string{JSON},
 		"Hub.Snapshot; without id the head"},
+	OpSnapshots: {"snapshots", http.MethodGet, "/api/snapshots", NeedsRead, []string{"volume", "before", "limit"}, nil, []string{JSON},
+		"Hub.Snapshots, newest first: {\"snapshots\": [Snapshot], \"next\": the before of the next page, or 0}"},
 	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "after", "from"}, nil, []string{JSON, Binary},
 		"Hub.Conflicts, with all=true also settled ones, of these with after=N those with a higher number, without those of paths before from: {\"conflicts\": [Conflict], \"count\" or \"error\"}"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -193,21 +192,9 @@ func (h *Hub) forget(s *session) {
 
 // running lists the volume's sessions that are neither idle nor ended, oldest first.
 func (h *Hub) running(v cas.VolumeID) []api.SessionInfo {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	infos := []api.SessionInfo{}
-	for at, s := range h.slots {
-		if at.volume != v {
-			continue
-		}
-		if info := s.info(); info.State != api.Idle && !ended(info.State) {
-			infos = append(infos, info)
-		}
-	}
-	slices.SortFunc(infos, func(a, b api.SessionInfo) int {
-		return cmp.Or(a.Started.Compare(b.Started), slices.Compare(a.ID[:], b.ID[:]))
+	return h.list(func(info *api.SessionInfo) bool {
+		return info.Volume == v && info.State != api.Idle && !ended(info.State)
 	})
-	return infos
 }
 
 // Start implements [api.Hub].

@@ -69,6 +69,10 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"concurrent uploads", testConcurrentUploads},
 		{"states", testStates},
 		{"status", testStatus},
+		{"snapshots", testSnapshots},
+		{"sessions", testSessions},
+		{"abort", testAbort},
+		{"ready", testReady},
 		{"cancelled", testCancelled},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,0 +1,24 @@
+package hub
+
+import "context"
+
+// roomy is a store that can tell, without a write, that it would refuse one.
+type roomy interface {
+	Room() error // wraps cas.ErrNoSpace or cas.ErrPoisoned
+}
+
+// Ready implements [api.Hub].
+func (h *Hub) Ready(context.Context) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	if err := h.writable(); err != nil {
+		return wire(err)
+	}
+	store, ok := h.store.(roomy)
+	if !ok {
+		return nil
+	}
+	return wire(h.stopped(store.Room()))
+}
