@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -144,6 +145,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = x.r
 	defer x.finish()
 	defer s.recover(x, r)
+	x.Header().Set(api.HeaderProtocol, strconv.Itoa(api.ProtocolVersion))
 	x.Header().Set("Cache-Control", "no-store")
 	x.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := s.guard(r); err != nil {
@@ -187,8 +189,15 @@ func (s *server) serve(c *gin.Context, route api.Route, h handler) {
 	}
 }
 
-// admit checks query, content type and declared length.
+// admit checks the protocol's version, query, content type and declared length.
 func (s *server) admit(r *http.Request, route api.Route) error {
+	version, err := api.ProtocolOf(r.Header)
+	if err == nil && version != api.ProtocolVersion {
+		err = api.VersionError(version, api.ProtocolVersion)
+	}
+	if err != nil {
+		return err
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid(api.ErrInvalid, "query: %v", err)

@@ -279,6 +279,27 @@ func TestRequestsAreStrict(t *testing.T) {
 	}
 }
 
+// TestProtocolVersion has every route refuse a client of another version.
+func TestProtocolVersion(t *testing.T) {
+	base := "http://" + serve(t, &double{}, server.Options{})
+	for op := range api.Op(api.Ops()) {
+		route := op.Route()
+		if route.Method == http.MethodHead {
+			continue // its refusal has no body
+		}
+		for version, side := range map[string]string{"2": "side of the hub", "999": "side of the hub", "next": "no version"} {
+			resp, data := do(t, route.Method, base+route.Path, "", nil, api.HeaderProtocol, version)
+			wantRefusal(t, op.String()+" of "+version, resp, data, 426, api.ErrVersion)
+			if !strings.Contains(string(data), version) || !strings.Contains(string(data), side) || resp.Header.Get(api.HeaderProtocol) != "1" {
+				t.Errorf("%v of %s: %s %v", op, version, data, resp.Header)
+			}
+		}
+	}
+	if resp, data := do(t, "GET", base+"/api/hub", "", nil, api.HeaderProtocol, "1"); resp.StatusCode != 200 {
+		t.Errorf("this version: %s %s", resp.Status, data)
+	}
+}
+
 func TestHostAndOrigin(t *testing.T) {
 	addr := serve(t, &double{}, server.Options{Hosts: []string{"hub.lan"}})
 	_, port, _ := net.SplitHostPort(addr)

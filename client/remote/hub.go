@@ -20,8 +20,7 @@ func (h *Hub) Info(ctx context.Context, volume string) (info api.Info, err error
 		return info, err
 	}
 	if info.Protocol != api.ProtocolVersion {
-		return info, &api.Error{Code: api.ErrVersion.Code, Message: fmt.Sprintf("%s speaks protocol %d, this program %d",
-			h.base, info.Protocol, api.ProtocolVersion)}
+		return info, fmt.Errorf("%s: %w", h.base, api.VersionError(api.ProtocolVersion, info.Protocol))
 	}
 	h.limits.Store(&info.Limits)
 	return info, nil

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,7 @@ var _ api.Hub = (*Hub)(nil)
 
 // New returns the hub at the URL: http or https, a host, and the path under which the
 // hub's routes are, if any. It is not asked anything yet. The first call gets
-// ErrUnreachable when nothing has answered within Options.First; Info and Start get
+// ErrUnreachable when nothing has answered within Options.First; every call gets
 // api.ErrVersion from a hub that speaks another protocol.
 func New(baseURL string, opts Options) (*Hub, error) {
 	u, err := url.Parse(baseURL)
@@ -150,6 +151,7 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	}
 	req.Header.Set("Accept", route.Gives[len(route.Gives)-1])
 	req.Header.Set("User-Agent", "dfs")
+	req.Header.Set(api.HeaderProtocol, strconv.Itoa(api.ProtocolVersion))
 	if h.opts.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+string(h.opts.Token))
 	}
@@ -172,7 +174,22 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	if resp.StatusCode != http.StatusOK {
 		return h.refusal(op, resp)
 	}
+	if err := h.checkProtocol(resp.Header); err != nil {
+		return err
+	}
 	return read(resp)
+}
+
+// checkProtocol refuses an answer of another version of the protocol.
+func (h *Hub) checkProtocol(header http.Header) error {
+	version, err := api.ProtocolOf(header)
+	if err == nil && version != api.ProtocolVersion {
+		err = api.VersionError(api.ProtocolVersion, version)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.base, err)
+	}
+	return nil
 }
 
 // impatient returns a timer that calls cancel after Options.First unless the hub has

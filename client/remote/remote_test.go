@@ -165,6 +165,40 @@ func TestDialRefuses(t *testing.T) {
 	}
 }
 
+// TestAnotherProtocol has a hub speak another version in answers of any kind.
+func TestAnotherProtocol(t *testing.T) {
+	hub := server.New(newDouble(), server.Options{})
+	var asked string // the version that the client told
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Get(api.HeaderProtocol)
+		hub.ServeHTTP(changed{w}, r)
+	}))
+	h, err := remote.New(url, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	_, jsonErr := h.Status(t.Context(), cas.VolumeID{})
+	binaryErr := h.Blobs(t.Context(), api.BlobsRequest{}, keep)
+	for _, err := range []error{jsonErr, binaryErr} {
+		if !errors.Is(err, api.ErrVersion) || !strings.Contains(err.Error(), "protocol 2") || !strings.Contains(err.Error(), url) ||
+			!strings.Contains(err.Error(), "side of the client") || h.Traffic().Retries != 0 {
+			t.Errorf("%v", err)
+		}
+	}
+	if asked != "1" {
+		t.Errorf("the client tells version %q", asked)
+	}
+}
+
+// changed tells another version of the protocol.
+type changed struct{ http.ResponseWriter }
+
+func (c changed) WriteHeader(status int) {
+	c.Header().Set(api.HeaderProtocol, "2")
+	c.ResponseWriter.WriteHeader(status)
+}
+
 func TestBasePath(t *testing.T) {
 	d := newDouble()
 	url := serve(t, http.StripPrefix("/sub/dfs", server.New(d, server.Options{})))

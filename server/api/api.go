@@ -21,9 +21,6 @@ import (
 	"dfs/manifest"
 )
 
-// ProtocolVersion is the version of the protocol that this package describes.
-const ProtocolVersion = 1
-
 // ReplicaID is the random identity of a replica.
 type ReplicaID = cas.VolumeID
 

@@ -268,7 +268,7 @@ func (h *Hub) startVolume(ctx context.Context, req *api.StartRequest) (v *volume
 func checkStart(req *api.StartRequest) error {
 	switch {
 	case req.Protocol != api.ProtocolVersion:
-		return refuse(api.ErrVersion, "protocol %d is not known to this hub, which speaks %d", req.Protocol, api.ProtocolVersion)
+		return api.VersionError(req.Protocol, api.ProtocolVersion)
 	case req.Replica.IsZero() || req.Run.IsZero():
 		return refuse(api.ErrInvalid, "start: replica or run is zero")
 	case len(req.Client) > manifest.MaxClient || !utf8.ValidString(req.Client):
