@@ -34,6 +34,14 @@ func (s *server) info(c *gin.Context) (any, error) {
 	return s.hub.Info(c.Request.Context(), c.Query("name"))
 }
 
+func (s *server) openAPI(c *gin.Context) (any, error) {
+	document, err := s.document()
+	if err == nil {
+		write(c.Writer, http.StatusOK, api.JSON, document)
+	}
+	return nil, err
+}
+
 func (s *server) volumes(c *gin.Context) (any, error) {
 	list, err := s.hub.Volumes(c.Request.Context(), c.Query("name"))
 	if list == nil {

@@ -24,6 +24,7 @@ import (
 	"dfs/server/api"
 	"dfs/server/component/feed"
 	"dfs/server/events"
+	"dfs/server/openapi"
 )
 
 // Options says how a hub is served. The zero Options are the defaults.
@@ -57,6 +58,8 @@ type server struct {
 	copies *budget // what downloads hold, who must not keep pushes waiting
 	engine *gin.Engine
 	tails  *semaphore.Weighted // of requests for events
+
+	document func() ([]byte, error) // openapi.Document
 
 	batches sync.Pool // of *batch
 	readers sync.Pool // of *bufio.Reader
@@ -92,6 +95,7 @@ func New(hub api.Hub, opts Options) http.Handler {
 	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
 	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
+	s.document = sync.OnceValues(openapi.Document)
 	s.engine = s.router()
 	return s
 }
@@ -109,7 +113,7 @@ func (s *server) router() *gin.Engine {
 	// With no networks the error is always nil: no proxy is believed.
 	_ = e.SetTrustedProxies(nil)
 	handlers := [...]handler{
-		api.OpHealth: s.health, api.OpReady: s.ready, api.OpInfo: s.info,
+		api.OpHealth: s.health, api.OpReady: s.ready, api.OpInfo: s.info, api.OpOpenAPI: s.openAPI,
 		api.OpRegister: s.register, api.OpInvite: s.invite, api.OpInvites: s.invites,
 		api.OpTokens: s.tokens, api.OpRotateToken: s.rotateToken, api.OpRevoke: s.revoke,
 		api.OpVolumes: s.volumes, api.OpCreateVolume: s.createVolume,

@@ -112,6 +112,9 @@ func unpaired(data []byte) bool {
 	return false
 }
 
+// Text is any bytes in JSON: a string, or {"bytes": base64} when they are not UTF-8.
+type Text = textJSON
+
 // textJSON is any bytes: a JSON string, or {"bytes": base64} when they are not UTF-8.
 type textJSON string
 

@@ -31,20 +31,27 @@ func fromEditsJSON(in []editJSON) ([]Edit, error) {
 	return edits, nil
 }
 
+type diffRequestJSON struct {
+	Session SessionID  `json:"session"`
+	Part    int        `json:"part"`
+	Edits   []editJSON `json:"edits"`
+	Ask     []refJSON  `json:"ask"`
+}
+
 // DecodeDiffRequestJSON reads {"session", "part", "edits": [{"path", "base",
 // "new": {"canonical"} or null}], "ask": [{"kind", "id"}]}, as strictly as [DecodeJSON].
 func DecodeDiffRequestJSON(data []byte) (*DiffRequest, error) {
-	var in struct {
-		Session SessionID  `json:"session"`
-		Part    int        `json:"part"`
-		Edits   []editJSON `json:"edits"`
-		Ask     []refJSON  `json:"ask"`
-	}
+	var in diffRequestJSON
 	if err := DecodeJSON(data, &in); err != nil {
 		return nil, err
 	}
 	edits, err := fromEditsJSON(in.Edits)
 	return &DiffRequest{Session: in.Session, Part: in.Part, Edits: edits, Ask: fromRefsJSON(in.Ask)}, err
+}
+
+type diffAnswerJSON struct {
+	Missing   []refJSON  `json:"missing"`
+	Conflicts []pathJSON `json:"conflicts"`
 }
 
 // JSON returns what marshals to {"missing": [{"kind", "id"}], "conflicts": [path]}:
@@ -56,10 +63,7 @@ func (a *DiffAnswer) JSON(names []cas.Ref) any {
 			missing = append(missing, names[i])
 		}
 	}
-	return struct {
-		Missing   []refJSON  `json:"missing"`
-		Conflicts []pathJSON `json:"conflicts"`
-	}{toRefsJSON(missing), toPathsJSON(a.Conflicts)}
+	return diffAnswerJSON{toRefsJSON(missing), toPathsJSON(a.Conflicts)}
 }
 
 type settlementJSON struct {
@@ -69,20 +73,22 @@ type settlementJSON struct {
 	Take     string `json:"take"`
 }
 
+type commitRequestJSON struct {
+	Session SessionID        `json:"session"`
+	Key     cas.VolumeID     `json:"key"`
+	Parts   int              `json:"parts"`
+	Edits   []editJSON       `json:"edits"`
+	Settle  []settlementJSON `json:"settle"`
+	Seen    cas.ID           `json:"seen"`
+	Expect  cas.ID           `json:"expect"`
+	Message string           `json:"message"`
+}
+
 // DecodeCommitRequestJSON reads {"session", "key", "parts", "edits" (as in a diff request),
 // "settle": [{"conflict", "ours", "theirs", "take"}], "seen", "expect", "message"}, as
 // strictly as [DecodeJSON].
 func DecodeCommitRequestJSON(data []byte) (*CommitRequest, error) {
-	var in struct {
-		Session SessionID        `json:"session"`
-		Key     cas.VolumeID     `json:"key"`
-		Parts   int              `json:"parts"`
-		Edits   []editJSON       `json:"edits"`
-		Settle  []settlementJSON `json:"settle"`
-		Seen    cas.ID           `json:"seen"`
-		Expect  cas.ID           `json:"expect"`
-		Message string           `json:"message"`
-	}
+	var in commitRequestJSON
 	if err := DecodeJSON(data, &in); err != nil {
 		return nil, err
 	}
@@ -120,15 +126,23 @@ func (c Conflict) MarshalJSON() ([]byte, error) {
 	return json.Marshal(conflictJSON{c.ID, pathJSON(c.Path), c.Replica, c.Client, c.From, ms[0], ms[1], ms[2], c.Open, c.Take, c.Number, c.Time})
 }
 
+type commitAnswerJSON struct {
+	Head      Head       `json:"head"`
+	Merged    bool       `json:"merged"`
+	Conflicts []Conflict `json:"conflicts"`
+	Kept      []pathJSON `json:"kept"`
+}
+
 // MarshalJSON implements [json.Marshaler]: {"head", "merged", "conflicts": [Conflict],
 // "kept": [path]}.
 func (a CommitAnswer) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Head      Head       `json:"head"`
-		Merged    bool       `json:"merged"`
-		Conflicts []Conflict `json:"conflicts"`
-		Kept      []pathJSON `json:"kept"`
-	}{a.Head, a.Merged, append([]Conflict{}, a.Conflicts...), toPathsJSON(a.Kept)})
+	return json.Marshal(commitAnswerJSON{a.Head, a.Merged, append([]Conflict{}, a.Conflicts...), toPathsJSON(a.Kept)})
+}
+
+type changeJSON struct {
+	Path pathJSON      `json:"path"`
+	Old  *manifestJSON `json:"old"`
+	New  *manifestJSON `json:"new"`
 }
 
 // MarshalJSON implements [json.Marshaler]: {"path", "old", "new"}, where a
@@ -138,11 +152,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(struct {
-		Path pathJSON      `json:"path"`
-		Old  *manifestJSON `json:"old"`
-		New  *manifestJSON `json:"new"`
-	}{pathJSON(c.Path), ms[0], ms[1]})
+	return json.Marshal(changeJSON{pathJSON(c.Path), ms[0], ms[1]})
 }
 
 // snapshotJSON is a snapshot: the canonical form, and the record for people.
@@ -158,7 +168,9 @@ func (s Snapshot) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(snapshotJSON{s.ID, b, s.Record})
+	record := s.Record
+	record.Parents = append([]cas.ID{}, record.Parents...) // a list, also when it is empty
+	return json.Marshal(snapshotJSON{s.ID, b, record})
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. The record is that of the canonical form,

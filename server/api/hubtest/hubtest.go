@@ -69,6 +69,8 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"concurrent uploads", testConcurrentUploads},
 		{"states", testStates},
 		{"status", testStatus},
+		{"each request twice", testTwice},
+		{"settle twice", testSettleTwice},
 		{"snapshots", testSnapshots},
 		{"sessions", testSessions},
 		{"abort", testAbort},

@@ -1,0 +1,118 @@
+package openapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+
+	"dfs/server/api"
+	"dfs/server/openapi"
+)
+
+func document(t *testing.T) []byte {
+	t.Helper()
+	b, err := openapi.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestValid has a library that knows OpenAPI 3.1 read the document.
+func TestValid(t *testing.T) {
+	doc, err := libopenapi.NewDocument(document(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := doc.BuildV3Model(); err != nil {
+		t.Errorf("model: %v", err)
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if ok, failures := v.ValidateDocument(); !ok {
+		for _, f := range failures {
+			t.Errorf("%s: %s", f.Message, f.Reason)
+			for _, e := range f.SchemaValidationErrors {
+				t.Errorf("  %s: %s", e.FieldPath, e.Reason)
+			}
+		}
+	}
+}
+
+// TestComplete holds the document to the table: every operation is there, with its parameters
+// described and its JSON bodies.
+func TestComplete(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+			Summary     string
+			Parameters  []struct{ Name, In, Description string }
+			RequestBody *struct {
+				Content map[string]struct{ Schema json.RawMessage }
+			}
+			Responses map[string]struct {
+				Ref     string `json:"$ref"`
+				Content map[string]struct{ Schema json.RawMessage }
+			}
+			Security []map[string][]string
+		}
+	}
+	if err := json.Unmarshal(document(t), &doc); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	n := 0
+	for op := range api.Op(api.Ops()) {
+		route := op.Route()
+		o, ok := doc.Paths[route.Path][strings.ToLower(route.Method)]
+		if !ok || o.OperationID == "" || ids[o.OperationID] || o.Summary != route.Does {
+			t.Errorf("%v: %+v", op, o)
+		}
+		ids[o.OperationID] = true
+		n++
+		described := map[string]bool{}
+		for _, p := range o.Parameters {
+			described[p.Name] = p.Description != ""
+		}
+		for _, name := range route.Query {
+			if !described[name] {
+				t.Errorf("%v: parameter %s is not described", op, name)
+			}
+		}
+		if (o.RequestBody == nil) != (route.Takes == nil) {
+			t.Errorf("%v: request body: %+v", op, o.RequestBody)
+		}
+		for _, kind := range route.Takes {
+			if media, ok := o.RequestBody.Content[kind]; !ok || (media.Schema == nil) != (kind != api.JSON) {
+				t.Errorf("%v: request %s: %s", op, kind, media.Schema)
+			}
+		}
+		for _, kind := range route.Gives {
+			media, ok := o.Responses["200"].Content[kind]
+			if ok == (route.Method == "HEAD") || ok && (media.Schema == nil) != (kind != api.JSON) {
+				t.Errorf("%v: answer %s: %s", op, kind, media.Schema)
+			}
+		}
+		if o.Responses["default"].Ref == "" || (len(o.Security) == 0) != (route.Needs == api.NeedsNothing) {
+			t.Errorf("%v: %+v", op, o)
+		}
+	}
+	for path, methods := range doc.Paths {
+		n -= len(methods)
+		if n < 0 {
+			t.Errorf("%s: more operations than the table has", path)
+		}
+	}
+}
+
+func TestDocumentIsStable(t *testing.T) {
+	if !bytes.Equal(document(t), document(t)) {
+		t.Error("two documents differ")
+	}
+}
