@@ -80,5 +80,5 @@ func curls(scripts, method, path string) bool {
 		how = `curl `
 	}
 	scripts = strings.ReplaceAll(scripts, "${FILE}", "$HUB/api/file/download?")
-	return regexp.MustCompile(`(?m)^exec .*` + how + `.*` + regexp.QuoteMeta(path) + `([?" ]|$)`).MatchString(scripts)
+	return regexp.MustCompile(`(?m)^exec .*` + how + `.*` + regexp.QuoteMeta(path) + `([?"' ]|$)`).MatchString(scripts)
 }
