@@ -29,9 +29,13 @@ type Accounts interface {
 // retryAttempt is the Retry-After, in seconds, of a peer that guesses.
 const retryAttempt = "10"
 
-// serveKnown serves a request once its sender is known, and may use the route.
+// serveKnown serves a request once its sender speaks this protocol, is known, and may use the route.
 func (s *server) serveKnown(c *gin.Context, route api.Route, h handler) {
-	release, err := s.identify(c, route)
+	err := checkProtocol(c.Request)
+	release := func() {}
+	if err == nil {
+		release, err = s.identify(c, route)
+	}
 	if err != nil {
 		e := api.AsError(err)
 		switch e.Code {

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -358,5 +359,35 @@ func TestDamagedDownload(t *testing.T) {
 	n, err := io.Copy(io.Discard, resp.Body)
 	if resp.StatusCode != 200 || !errors.Is(err, io.ErrUnexpectedEOF) || n == 0 || n >= 8<<20 {
 		t.Errorf("damaged at the end: %s, %d bytes, %v", resp.Status, n, err)
+	}
+}
+
+// TestDownloadOfOthers asks for files of a volume that the caller may not read: the answer is that
+// for a volume that is not there.
+func TestDownloadOfOthers(t *testing.T) {
+	s := newShelf(t)
+	m, blobs := fileOf(t, []byte("secret"), 100)
+	snapshot := s.put(t, map[string]*manifest.Manifest{"f": m}, blobs...)
+	handler := server.New(s.hub, server.Options{})
+	ask := func(volumes map[cas.VolumeID]api.Right, query string) (int, string) {
+		caller := &api.Caller{Client: cas.VolumeID{7}, Grants: api.Grants{Volumes: volumes}}
+		r := httptest.NewRequest("GET", "http://localhost/api/file/download?"+query, nil)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r.WithContext(api.WithCaller(r.Context(), caller)))
+		return w.Code, w.Body.String()
+	}
+	reads, stranger := map[cas.VolumeID]api.Right{s.volume: api.RightRead}, map[cas.VolumeID]api.Right{{9}: api.RightAdmin}
+	if status, body := ask(reads, "volume=docs&path=f"); status != 200 || body != "secret" {
+		t.Errorf("of the caller's own: %d %s", status, body)
+	}
+	absent := cas.VolumeID{8}
+	for _, more := range []string{"&path=f", "&path=g", "&path=f&snapshot=" + snapshot.String()} {
+		for mine, other := range map[string]string{s.volume.String(): absent.String(), "docs": "duck"} {
+			status, body := ask(stranger, "volume="+mine+more)
+			status2, body2 := ask(stranger, "volume="+other+more)
+			if status != 404 || status2 != 404 || strings.ReplaceAll(body, mine, other) != body2 {
+				t.Errorf("%s of %s: %d %s, of what is not there %d %s", more, mine, status, body, status2, body2)
+			}
+		}
 	}
 }

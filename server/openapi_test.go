@@ -16,7 +16,9 @@ import (
 	"dfs/cas"
 	"dfs/manifest"
 	"dfs/server"
+	"dfs/server/access"
 	"dfs/server/api"
+	"dfs/server/component/feed"
 	"dfs/server/hub"
 )
 
@@ -24,20 +26,32 @@ import (
 type contract struct {
 	t        *testing.T
 	base     string
+	token    api.Secret // of the hub's administrator
 	compiler *jsonschema.Compiler
 	asked    map[api.Op]bool
 }
 
 const documentURL = "http://hub/openapi.json"
 
-func newContract(t *testing.T, base string) *contract {
+// newContract opens a hub with accounts.
+func newContract(t *testing.T) *contract {
 	t.Helper()
-	_, data := do(t, "GET", base+"/api/openapi.json", "", nil)
+	h, err := hub.Open(t.TempDir(), hub.Options{Attempts: access.Unlimited()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	c := &contract{t: t, compiler: jsonschema.NewCompiler(), asked: map[api.Op]bool{}}
+	if c.token, _, _, err = h.Found(); err != nil {
+		t.Fatal(err)
+	}
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", api.PlainText) })
+	c.base = "http://" + serve(t, h, server.Options{Accounts: h, Feed: feed.New(16), Metrics: metrics})
+	_, data := c.do("GET", "/api/openapi.json", "", nil)
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &contract{t: t, base: base, compiler: jsonschema.NewCompiler(), asked: map[api.Op]bool{}}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
 	closed(document)
@@ -45,6 +59,11 @@ func newContract(t *testing.T, base string) *contract {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func (c *contract) do(method, path, contentType string, body io.Reader) (*http.Response, []byte) {
+	c.t.Helper()
+	return do(c.t, method, c.base+path, contentType, body, "Authorization", "Bearer "+string(c.token))
 }
 
 // closed has every object of the document's schemas take no more than its properties, so that
@@ -100,7 +119,7 @@ func (c *contract) ask(op api.Op, query, contentType, body string, out any) {
 	if contentType != "" {
 		r = strings.NewReader(body)
 	}
-	resp, data := do(c.t, route.Method, c.base+route.Path+query, contentType, r)
+	resp, data := c.do(route.Method, route.Path+query, contentType, r)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != route.Gives[0] {
 		c.t.Fatalf("%v%s: %s %q %s", op, query, resp.Status, resp.Header.Get("Content-Type"), data)
 	}
@@ -120,27 +139,69 @@ func (c *contract) ask(op api.Op, query, contentType, body string, out any) {
 func (c *contract) refused(op api.Op) {
 	c.t.Helper()
 	route := op.Route()
-	resp, data := do(c.t, route.Method, c.base+route.Path+"?unknown=1", "", nil)
-	if resp.StatusCode != http.StatusBadRequest {
-		c.t.Errorf("%v: %s", op, resp.Status)
+	for status, token := range map[int]api.Secret{http.StatusBadRequest: c.token, http.StatusUnauthorized: "dfs_token_"} {
+		if status == http.StatusUnauthorized && route.Needs == api.NeedsNothing {
+			continue
+		}
+		resp, data := do(c.t, route.Method, c.base+route.Path+"?unknown=1", "", nil, "Authorization", "Bearer "+string(token))
+		if resp.StatusCode != status {
+			c.t.Errorf("%v: %s", op, resp.Status)
+		}
+		if route.Method != http.MethodHead {
+			c.refusal(op.String(), data)
+		}
 	}
-	if route.Method != http.MethodHead {
-		c.check(op.String()+": refusal", data, "components", "responses", "Refusal", "content", api.JSON, "schema")
+}
+
+// refusal holds the body of a refusal to what the document says of all.
+func (c *contract) refusal(what string, data []byte) {
+	c.t.Helper()
+	c.check(what+": refusal", data, "components", "responses", "Refusal", "content", api.JSON, "schema")
+}
+
+// stream begins an answer that does not end.
+func (c *contract) stream(op api.Op) {
+	c.t.Helper()
+	c.asked[op] = true
+	route := op.Route()
+	req, err := http.NewRequestWithContext(c.t.Context(), route.Method, c.base+route.Path, nil)
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	req.Header.Set("Authorization", "Bearer "+string(c.token))
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != route.Gives[0] {
+		c.t.Errorf("%v: %s %v", op, resp.Status, resp.Header)
+	}
+}
+
+// accounts asks by the routes of accounts.
+func (c *contract) accounts() {
+	c.t.Helper()
+	key := api.NewJoinKey()
+	c.ask(api.OpInvite, "", api.JSON, fmt.Sprintf(`{"key":%q,"name":"n","grants":{"all":"none","volumes":{%q:"read"}},"expires_in":60}`,
+		string(key), cas.VolumeID{1}), nil)
+	var client api.Registered
+	c.ask(api.OpRegister, "", api.JSON, fmt.Sprintf(`{"key":%q,"token":%q,"name":"c"}`, string(key), string(api.NewToken())), &client)
+	c.ask(api.OpRotateToken, "", api.JSON, fmt.Sprintf(`{"client":%q,"token":%q}`, client.Client, string(api.NewToken())), nil)
+	c.ask(api.OpInvites, "", "", "", nil)
+	c.ask(api.OpTokens, "", "", "", nil)
+	c.ask(api.OpRevoke, "?id="+client.Client.String(), "", "", nil)
 }
 
 // TestAnswersAreAsDescribed asks a hub by every route, with and without success.
 func TestAnswersAreAsDescribed(t *testing.T) {
-	h, err := hub.Open(t.TempDir(), hub.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.Close() })
-	c := newContract(t, "http://"+serve(t, h, server.Options{}))
+	c := newContract(t)
 	v, q := cas.VolumeID{1}, "?volume="+cas.VolumeID{1}.String()
-	for _, op := range []api.Op{api.OpHealth, api.OpReady, api.OpInfo, api.OpVolumes, api.OpOpenAPI, api.OpSessions} {
+	for _, op := range []api.Op{api.OpHealth, api.OpReady, api.OpInfo, api.OpVolumes, api.OpOpenAPI, api.OpSessions, api.OpMetrics} {
 		c.ask(op, "", "", "", nil)
 	}
+	c.stream(api.OpEvents)
+	c.accounts()
 	c.ask(api.OpCreateVolume, "", api.JSON, fmt.Sprintf(`{"name":"docs","id":%q}`, v), nil)
 	c.ask(api.OpVolumes, "?name=docs", "", "", nil)
 	start := func(replica byte) (s api.StartAnswer) {
@@ -188,10 +249,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	// One with a list of blobs.
 	last := start(6)
 	gone := fileOfBlob(cas.Seal(cas.Chunk, []byte("never sent")))
-	resp, data := do(t, "POST", c.base+"/api/sync/commit", api.JSON, strings.NewReader(
+	resp, data := c.do("POST", "/api/sync/commit", api.JSON, strings.NewReader(
 		fmt.Sprintf(`{"session":%q,"key":%q,"edits":%s}`, last.Session, cas.VolumeID{6}, editsJSON(t, gone))))
 	wantRefusal(t, "blobs are missing", resp, data, 422, api.ErrIncomplete)
-	c.check("incomplete", data, "components", "responses", "Refusal", "content", api.JSON, "schema")
+	c.refusal("incomplete", data)
 }
 
 // fileOfBlob is a file of one chunk.

@@ -193,15 +193,8 @@ func (s *server) serve(c *gin.Context, route api.Route, h handler) {
 	}
 }
 
-// admit checks the protocol's version, query, content type and declared length.
+// admit checks query, content type and declared length.
 func (s *server) admit(r *http.Request, route api.Route) error {
-	version, err := api.ProtocolOf(r.Header)
-	if err == nil && version != api.ProtocolVersion {
-		err = api.VersionError(version, api.ProtocolVersion)
-	}
-	if err != nil {
-		return err
-	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid(api.ErrInvalid, "query: %v", err)
@@ -222,6 +215,15 @@ func (s *server) admit(r *http.Request, route api.Route) error {
 	}
 	r.Body = http.MaxBytesReader(nil, r.Body, limit)
 	return nil
+}
+
+// checkProtocol refuses a client of another version of the protocol.
+func checkProtocol(r *http.Request) error {
+	version, err := api.ProtocolOf(r.Header)
+	if err == nil && version != api.ProtocolVersion {
+		err = api.VersionError(version, api.ProtocolVersion)
+	}
+	return err
 }
 
 func contentType(r *http.Request) string {

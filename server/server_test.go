@@ -298,6 +298,9 @@ func TestProtocolVersion(t *testing.T) {
 	if resp, data := do(t, "GET", base+"/api/hub", "", nil, api.HeaderProtocol, "1"); resp.StatusCode != 200 {
 		t.Errorf("this version: %s %s", resp.Status, data)
 	}
+	// Who speaks another protocol cannot be expected to have a token of this one.
+	resp, data := do(t, "GET", newContract(t).base+"/api/hub", "", nil, api.HeaderProtocol, "2")
+	wantRefusal(t, "without a token", resp, data, 426, api.ErrVersion)
 }
 
 func TestHostAndOrigin(t *testing.T) {
