@@ -54,6 +54,7 @@ var (
 	ErrVersion    = &Error{Code: "version", Message: "unknown protocol version"}
 	ErrCorrupt    = &Error{Code: "corrupt", Message: "bytes do not match their ID"}
 	ErrNoBlob     = &Error{Code: "no_blob", Message: "blob not found"}
+	ErrQuota      = &Error{Code: "quota", Message: "above a quota"}
 	ErrNoSpace    = &Error{Code: "no_space", Message: "the hub has no space left"}
 	ErrPoisoned   = &Error{Code: "poisoned", Message: "the hub's store stopped after an I/O error"}
 	ErrBusy       = &Error{Code: "busy", Message: "the hub is busy or stopping; try again"}
@@ -83,6 +84,7 @@ var kinds = []struct {
 	{ErrVersion, http.StatusUpgradeRequired, nil},
 	{ErrCorrupt, http.StatusUnprocessableEntity, cas.ErrCorrupt},
 	{ErrNoBlob, http.StatusNotFound, cas.ErrNotFound},
+	{ErrQuota, http.StatusInsufficientStorage, nil},
 	{ErrNoSpace, http.StatusInsufficientStorage, cas.ErrNoSpace},
 	{ErrPoisoned, http.StatusServiceUnavailable, cas.ErrPoisoned},
 	{ErrBusy, http.StatusServiceUnavailable, nil},
