@@ -117,6 +117,7 @@ type matrix struct {
 	hub    *hub.Hub
 	url    string
 	volume api.Volume
+	code   api.Volume
 	blob   cas.Blob
 	tokens [callers]api.Secret
 	who    [callers]*api.Caller
@@ -143,7 +144,7 @@ func newMatrix(t *testing.T, accounts bool) *matrix {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere, err := h.CreateVolume(t.Context(), "code", newID())
+	m.code, err = h.CreateVolume(t.Context(), "code", newID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func newMatrix(t *testing.T, accounts bool) *matrix {
 		t.Fatal(err)
 	}
 	for caller, grants := range map[int]api.Grants{
-		revoked: {All: api.RightAdmin}, other: {Volumes: map[cas.VolumeID]api.Right{elsewhere.ID: api.RightWrite}},
+		revoked: {All: api.RightAdmin}, other: {Volumes: map[cas.VolumeID]api.Right{m.code.ID: api.RightWrite}},
 		reader: m.grants(api.RightRead), writer: m.grants(api.RightWrite), admin: {All: api.RightAdmin},
 	} {
 		m.who[caller] = &api.Caller{Client: m.hireAs(grants, &m.tokens[caller]), Grants: grants}

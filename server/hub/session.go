@@ -304,7 +304,7 @@ func (s *session) record() (slotRecord, bool) {
 func (s *session) of(c *api.Caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return c == nil || s.rec.Owner == c.Client
+	return c == nil || s.rec.Owner == c.Client && !c.Client.IsZero()
 }
 
 // yieldsTo reports whether the caller may take the session's place: it has ended, or is the
