@@ -70,11 +70,10 @@ type managed interface {
 	Close() error
 }
 
-// administer opens the hub that the flags name, which must be there. At is its location.
+// administer opens the hub that the flags name, which must be there; --data may come from the
+// configuration, so --hub goes before it. At is its location.
 func (a *app) administer(ctx context.Context, f *hubFlags) (h managed, at string, err error) {
 	switch {
-	case f.hub != "" && f.data != "":
-		return nil, "", &client.UsageError{Message: "give --hub or --data, not both"}
 	case f.hub != "":
 		at, err = location(f.hub, "--"+hubFlag)
 	case f.data != "":

@@ -104,19 +104,25 @@ func findClient(ctx context.Context, h api.Admin, s string) (api.ClientID, error
 
 // rotate gives the client a new token.
 func (a *app) rotate(ctx context.Context, h api.Admin, at string, id api.ClientID) error {
-	token := api.NewToken()
-	if _, err := h.RotateToken(ctx, api.RotateRequest{Client: id, Token: token}); err != nil {
-		return err
-	}
 	creds := a.credentials()
 	cred, ok, err := creds.For(hubKey(at))
-	if ok && err == nil && cred.Client == id {
-		cred.Token = token
+	if err != nil {
+		return err
+	}
+	own := ok && cred.Client == id
+	cred.Token = api.NewToken()
+	_, err = h.RotateToken(ctx, api.RotateRequest{Client: id, Token: cred.Token})
+	switch {
+	case own && errors.Is(err, api.ErrUnauthorized): // an answer that was lost: then the new token lets in
+		return a.keepToken(ctx, hubKey(at), cred)
+	case err != nil:
+		return err
+	case own:
 		a.out.notice("the token in the credentials is replaced")
 		return creds.Record(hubKey(at), cred)
 	}
-	fmt.Fprintln(a.out.stdout, string(token))
-	return err
+	fmt.Fprintln(a.out.stdout, string(cred.Token))
+	return nil
 }
 
 // listTokens prints tokens, then join keys.
