@@ -367,3 +367,22 @@ func TestAttemptsAreLimited(t *testing.T) {
 		t.Errorf("health: %s", resp.Status)
 	}
 }
+
+// TestHostsWithAccounts addresses a hub with accounts by other names, and from web pages.
+func TestHostsWithAccounts(t *testing.T) {
+	h := newMatrix(t, true).hub
+	for _, c := range []struct {
+		hosts  []string
+		header []string
+		kind   *api.Error
+	}{
+		{nil, []string{"Host", "hub.example"}, api.ErrUnauthorized},
+		{[]string{"hub.example"}, []string{"Host", "hub.example:8420"}, api.ErrUnauthorized},
+		{[]string{"hub.example"}, []string{"Host", "evil.example"}, api.ErrForbidden},
+		{nil, []string{"Origin", "http://evil.example"}, api.ErrForbidden},
+	} {
+		base := "http://" + serve(t, h, server.Options{Accounts: h, Hosts: c.hosts})
+		resp, data := do(t, "GET", base+"/api/hub", "", nil, c.header...)
+		wantRefusal(t, fmt.Sprint(c.hosts, c.header), resp, data, c.kind.Code.Status(), c.kind)
+	}
+}
