@@ -27,6 +27,14 @@ func TestCredentials(t *testing.T) {
 	if again, err := state.OpenCredentials(dir).Joining(url, key); again != token || err != nil {
 		t.Errorf("the same key: same token %v, %v", again == token, err)
 	}
+	first, err := c.Joining("https://other", api.NewJoinKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Joining("https://other", api.NewJoinKey())
+	if err != nil || first == token || second == first {
+		t.Errorf("another hub or another key has the same token: %v, %v, %v", first == token, second == first, err)
+	}
 	if _, ok, _ := c.For(url); ok {
 		t.Error("what is not registered yet is a credential")
 	}
