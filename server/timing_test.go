@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -94,7 +95,7 @@ func (m *matrix) time(target, contentType string, body []byte) time.Duration {
 	}
 	_, err = io.Copy(io.Discard, resp.Body)
 	took := time.Since(began)
-	if err = resp.Body.Close(); err != nil {
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		m.t.Fatal(err)
 	}
 	return took
