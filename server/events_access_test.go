@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"dfs/cas"
 	"dfs/server"
@@ -43,7 +44,7 @@ func TestEventsWithAccounts(t *testing.T) {
 	if _, _, _, err := h.Found(); err != nil {
 		t.Fatal(err)
 	}
-	base := "http://" + serve(t, h, server.Options{Accounts: h, Feed: f, Bus: &bus, Metrics: http.NotFoundHandler()})
+	base := "http://" + serve(t, h, server.Options{Accounts: h, Feed: f, Bus: &bus, Metrics: http.NotFoundHandler(), Beat: time.Hour})
 	foreign, own := cas.VolumeID{1}, cas.VolumeID{2}
 	if _, err := h.CreateVolume(t.Context(), "foreign", foreign); err != nil {
 		t.Fatal(err)

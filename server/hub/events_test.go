@@ -251,6 +251,21 @@ func TestEndsAreTold(t *testing.T) {
 	})
 }
 
+// TestUnknownSeen: what a replica says it has seen is told when the volume has it.
+func TestUnknownSeen(t *testing.T) {
+	t.Parallel()
+	o := observe(t, t.TempDir(), nil, Options{})
+	o.client.mustPull(t)
+	sub := events.Subscribe[events.SessionStarted](o.bus, 0)
+	o.start(t)
+	wantEvents(t, sub, o.started())
+	o.client.seen.Snapshot = cas.ID{1}
+	o.start(t)
+	unknown := o.started().(events.SessionStarted)
+	unknown.SeenSeq = 0
+	wantEvents(t, sub, unknown)
+}
+
 // TestExpiryNeedsNoCall: nobody asks the hub anything, and yet it notices that a
 // client is gone, drops what that had staged, and says so.
 func TestExpiryNeedsNoCall(t *testing.T) {
