@@ -6,9 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
-
 	"dfs/server/api"
 	"dfs/server/openapi"
 )
@@ -20,29 +17,6 @@ func document(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// TestValid has a library that knows OpenAPI 3.1 read the document.
-func TestValid(t *testing.T) {
-	doc, err := libopenapi.NewDocument(document(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := doc.BuildV3Model(); err != nil {
-		t.Errorf("model: %v", err)
-	}
-	v, errs := validator.NewValidator(doc)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	if ok, failures := v.ValidateDocument(); !ok {
-		for _, f := range failures {
-			t.Errorf("%s: %s", f.Message, f.Reason)
-			for _, e := range f.SchemaValidationErrors {
-				t.Errorf("  %s: %s", e.FieldPath, e.Reason)
-			}
-		}
-	}
 }
 
 // TestComplete holds the document to the table: every operation is there, with its parameters
