@@ -61,6 +61,14 @@ func newStage(t *testing.T, size int, opts server.Options) *stage {
 	return s
 }
 
+// endedFeed is a feed of a bus that is closed, so that answers with its events end.
+func endedFeed() *feed.Feed {
+	f, bus := feed.New(1), new(events.Bus)
+	bus.Close()
+	f.Run(context.Background(), events.Subscribe[events.Event](bus, 1))
+	return f
+}
+
 // published publishes and waits until the feed has all.
 func (s *stage) published(all ...events.Event) {
 	end := s.feed.End() + feed.Position(len(all))

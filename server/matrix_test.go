@@ -59,6 +59,9 @@ var lines = map[api.Op]line{
 	api.OpHealth:  {(*matrix).nothing, "", "", "", "", "", ""},
 	api.OpInfo:    {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
 	api.OpVolumes: {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
+	api.OpReady:   {(*matrix).nothing, "", "", "", "", "", ""},
+	api.OpOpenAPI: {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
+	api.OpMetrics: {(*matrix).nothing, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
 
 	api.OpRegister: {func(m *matrix, _ int) (string, string, []byte) {
 		return asJSON("", api.RegisterRequest{Key: m.joinKey(), Token: api.NewToken()})
@@ -103,6 +106,14 @@ var lines = map[api.Op]line{
 	api.OpSnapshot:  reads((*matrix).ofVolume),
 	api.OpChanges:   reads((*matrix).ofVolume),
 	api.OpConflicts: reads((*matrix).ofVolume),
+	api.OpSnapshots: reads((*matrix).ofVolume),
+	api.OpSessions:  reads((*matrix).ofVolume),
+	api.OpEvents:    reads((*matrix).ofVolume),
+	api.OpDownload:  reads((*matrix).ofFile),
+	api.OpStat:      reads((*matrix).ofFile),
+	api.OpAbortSession: {func(m *matrix, caller int) (string, string, []byte) {
+		return "?session=" + m.session(caller).String(), "", nil
+	}, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
 	api.OpBlobs: reads(func(m *matrix, _ int) (string, string, []byte) {
 		return asMessage(m.t, (&api.BlobsRequest{Volume: m.volume.ID, Refs: []cas.Ref{m.blob.Ref()}}).Append(nil), nil)
 	}),
@@ -135,7 +146,7 @@ func newMatrix(t *testing.T, accounts bool) *matrix {
 	}
 	t.Cleanup(func() { _ = h.Close() })
 	m := &matrix{t: t, hub: h, blob: chunk(1000, 7)}
-	var opts server.Options
+	opts := server.Options{Feed: endedFeed(), Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })}
 	if accounts {
 		opts.Accounts = h
 	}
@@ -151,6 +162,10 @@ func newMatrix(t *testing.T, accounts bool) *matrix {
 	start, err := h.Start(t.Context(), m.startRequest())
 	if err == nil {
 		err = h.Upload(t.Context(), start.Session, []cas.Blob{m.blob})
+	}
+	if err == nil {
+		file, blobs := fileOf(t, []byte("content"), 7)
+		_, err = h.Commit(t.Context(), api.CommitRequest{Session: start.Session, Key: newID(), Edits: []api.Edit{{Path: "f", New: file}}, Blobs: blobs})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -220,6 +235,10 @@ func (m *matrix) ofVolume(int) (query, contentType string, body []byte) {
 	return "?volume=" + m.volume.ID.String(), "", nil
 }
 
+func (m *matrix) ofFile(int) (query, contentType string, body []byte) {
+	return "?path=f&volume=" + m.volume.ID.String(), "", nil
+}
+
 func asJSON(query string, v any) (string, string, []byte) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -256,7 +275,9 @@ func (m *matrix) ask(caller int, method, target, contentType string, body []byte
 		m.t.Errorf("%s %s sets a cookie", method, target)
 	}
 	var e api.Error
-	if resp.StatusCode != http.StatusOK && (json.Unmarshal(data, &e) != nil || e.Code.Status() != resp.StatusCode) {
+	if method == http.MethodHead { // whose refusals have no body
+		e.Code = map[int]api.Code{http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden", http.StatusNotFound: "not_found"}[resp.StatusCode]
+	} else if resp.StatusCode != http.StatusOK && (json.Unmarshal(data, &e) != nil || e.Code.Status() != resp.StatusCode) {
 		e.Code = api.Code(fmt.Sprintf("%s with %q", resp.Status, data))
 	}
 	return resp.StatusCode, e.Code, string(data)

@@ -31,7 +31,8 @@ func TestPullIsTold(t *testing.T) {
 		}
 	}
 	ask()
-	wantEvents(t, o.sub, o.moved(api.Idle, api.RequestingMetadata), o.moved(api.RequestingMetadata, api.ApplyingChanges))
+	told := events.ChangesTold{Volume: o.volume, At: o.at()}
+	wantEvents(t, o.sub, o.moved(api.Idle, api.RequestingMetadata), told, o.moved(api.RequestingMetadata, api.ApplyingChanges))
 
 	req := api.BlobsRequest{Volume: o.volume, Refs: []cas.Ref{blob.Ref()}, Session: o.session.Session}
 	keep := func(cas.Blob) error { return nil }
@@ -47,6 +48,7 @@ func TestPullIsTold(t *testing.T) {
 	}
 	wantEvents(t, o.sub, o.moved(api.ApplyingChanges, api.Complete))
 	ask() // a request of a session that has ended is served
+	wantEvents(t, o.sub, told)
 	for _, id := range []api.SessionID{o.session.Session, session, randomID()} {
 		req.Session = id
 		if err := o.Blobs(t.Context(), req, keep); err != nil {
@@ -70,5 +72,5 @@ func TestSessionOfAnotherVolume(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantEvents(t, o.sub)
+	wantEvents(t, o.sub, events.ChangesTold{Volume: other.ID, At: o.at()})
 }
