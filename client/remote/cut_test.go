@@ -133,6 +133,15 @@ func requests() []request {
 			got, err := h.Snapshot(ctx, s.volume.ID, cas.ID{})
 			return errors.Join(err, same(got.ID, s.head.Snapshot))
 		}},
+		{"snapshots", func(ctx context.Context, h api.Hub, s *scene) error {
+			got, err := h.Snapshots(ctx, api.SnapshotsRequest{Volume: s.volume.ID})
+			return errors.Join(err, same(len(got), 2), same(got[0].ID, s.head.Snapshot))
+		}},
+		{"abort session", func(ctx context.Context, h api.Hub, s *scene) error {
+			err := h.AbortSession(ctx, s.session)
+			left, err2 := s.hub.Sessions(ctx, s.volume.ID)
+			return errors.Join(err, err2, same(len(left), 0))
+		}},
 		{"diff", func(ctx context.Context, h api.Hub, s *scene) error {
 			answer, err := h.Diff(ctx, api.DiffRequest{Session: s.session, Edits: s.edits, Ask: []cas.Ref{s.blobs[0].Ref(), {Kind: cas.Chunk}}})
 			return errors.Join(err, same(answer.Missing, []bool{false, true}))
