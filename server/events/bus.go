@@ -46,7 +46,8 @@ func Encode(e Event) ([]byte, error) {
 }
 
 // Lost tells a subscriber that Count events that it wants were published between the event
-// before and the one after, and dropped because its queue was full.
+// before and the one after, and dropped because its queue was full. Whoever reads events from afar
+// may get a Count of 0: it is not known how many.
 type Lost struct {
 	Count uint64 `json:"count"`
 }
