@@ -183,7 +183,7 @@ func TestBombs(t *testing.T) {
 
 // TestParallelUploadsAreBounded has 64 uploads share memory for two.
 func TestParallelUploadsAreBounded(t *testing.T) {
-	const uploads, memory = 64, 2 * 4 << 20
+	const uploads, memory = 64, 2 * 6 << 20
 	var running, most atomic.Int64
 	d := &double{upload: func(context.Context, []cas.Blob) error {
 		n := running.Add(1)
@@ -228,7 +228,7 @@ func TestBusyWithoutMemory(t *testing.T) {
 	}()
 	<-entered
 	resp, data := do(t, "POST", "http://"+addr+uploadPath, api.Binary, bytes.NewReader(frames(chunk(9, 2))))
-	wantRefusal(t, "second upload", resp, data, 503, api.ErrBusy)
+	wantRefusal(t, "second upload", resp, data, 429, api.ErrTooMany)
 	if resp.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}

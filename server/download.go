@@ -41,11 +41,11 @@ func (s *server) download(c *gin.Context) (any, error) {
 		return nil, err
 	}
 	if c.Request.Method != http.MethodHead {
-		release, err := s.copies.acquire(ctx, downloadMemory)
+		held, err := s.copies.acquire(ctx, clientOf(c.Request), downloadMemory)
 		if err != nil {
 			return nil, err
 		}
-		defer release()
+		defer held.release()
 	}
 	c.Header("Content-Type", api.Bytes)
 	c.Header("Content-Disposition", attachment(path.Base(c.Query("path"))))

@@ -176,6 +176,5 @@ func (t *tail) flush() bool {
 
 // Flush implements [http.Flusher]. That it fails shows in the next write.
 func (x *exchange) Flush() {
-	x.extendWrite()
 	_ = x.ctl.Flush()
 }

@@ -1,22 +1,28 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dfs/server/api"
 )
 
-// piece is how many bytes of an answer must be taken within Options.Stall.
-const piece = 64 << 10
+// minRate is how many bytes a second of a body or an answer must move, over Options.Stall. It keeps
+// out who sends a byte a second to hold a place, and no link on which a sync could end.
+const minRate = 64
 
-// An exchange is a request with its answer, as seen by handlers. Each read of
-// the body and each piece of the answer gets a new deadline, so that a peer
-// that moves is served however slow it is and one that stalls is dropped. Until
+// leastIn returns how many bytes must move in the stall time.
+func leastIn(stall time.Duration) int { return max(int(stall.Seconds()*minRate), 1) }
+
+// An exchange is a request with its answer, as seen by handlers. A peer of which bytes
+// come is served however long it takes, and one that stalls, or sends less than minRate, is
+// dropped: what it sends is watched here, what it takes by conn. Until
 // the answer begins the peer gets a status 102 from time to time: it may have
 // sent all, and wait for what slow links or the hub still work on.
 type exchange struct {
@@ -26,18 +32,24 @@ type exchange struct {
 	stall time.Duration
 	beat  time.Duration
 
+	in, out  *pacer      // of the body and of the answer
+	stopping atomic.Bool // the body is not waited for any more: the server stops
+
 	mu     sync.Mutex // guards w and what follows
 	header http.Header
 	began  bool // the final status is written, or may not be any more
 	read   bool // the body was read from, or there is none: no "100 Continue" is to come
+	whole  bool // the body was read to its end, or there is none
 	timer  *time.Timer
 }
 
 // newExchange returns the exchange of w and r. Handlers use the r in it, whose
 // body it reads; the server's own stays as it is, for the server to look at.
 func newExchange(w http.ResponseWriter, r *http.Request, opts Options) *exchange {
-	x := &exchange{w: w, ctl: http.NewResponseController(w), r: r.WithContext(r.Context()), stall: opts.Stall, beat: opts.Beat, header: http.Header{}}
+	x := &exchange{w: w, ctl: http.NewResponseController(w), stall: opts.Stall, beat: opts.Beat, header: http.Header{}}
+	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	x.read = r.Body == http.NoBody
+	x.whole = x.read
 	if !x.read {
 		x.extendRead()
 		x.r.Body = &body{x: x, r: r.Body}
@@ -50,9 +62,28 @@ func newExchange(w http.ResponseWriter, r *http.Request, opts Options) *exchange
 	return x
 }
 
-// A failing deadline shows in the read or write that it is for.
-func (x *exchange) extendRead()  { _ = x.ctl.SetReadDeadline(time.Now().Add(x.stall)) }
-func (x *exchange) extendWrite() { _ = x.ctl.SetWriteDeadline(time.Now().Add(x.stall)) }
+// exchangeKey is the key of an exchange in the context of its request.
+type exchangeKey struct{}
+
+// pace has the exchange keep to the rate of its client.
+func pace(r *http.Request, who *guest) {
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		x.in, x.out = who.in, who.out
+	}
+}
+
+// A failing deadline shows in the read that it is for.
+func (x *exchange) extendRead() { _ = x.ctl.SetReadDeadline(time.Now().Add(x.stall)) }
+
+// giveUp ends what the handler reads of the body.
+func (x *exchange) giveUp() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stopping.Store(true)
+	if !x.whole {
+		_ = x.ctl.SetReadDeadline(time.Now())
+	}
+}
 
 // signal sends a sign of life.
 func (x *exchange) signal() {
@@ -62,13 +93,12 @@ func (x *exchange) signal() {
 		return
 	}
 	if x.read {
-		x.extendWrite()
 		x.w.WriteHeader(http.StatusProcessing)
 	}
 	x.timer.Reset(x.beat)
 }
 
-// finish ends the exchange; what the server writes after it has a fresh deadline.
+// finish ends the exchange.
 func (x *exchange) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -78,13 +108,11 @@ func (x *exchange) finish() {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	x.extendWrite()
 }
 
 // begin writes the final status with the headers.
 func (x *exchange) begin(status int) {
 	x.began = true
-	x.extendWrite()
 	for name, values := range x.header {
 		x.w.Header()[name] = values
 	}
@@ -114,8 +142,11 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(p []byte) (written int, err error) {
 	x.WriteHeader(http.StatusOK)
 	for len(p) > 0 {
-		x.extendWrite()
-		n, err := x.w.Write(p[:min(len(p), piece)])
+		most := x.out.most(len(p))
+		if err := x.out.pass(x.r.Context(), most); err != nil {
+			return written, err
+		}
+		n, err := x.w.Write(p[:most])
 		written += n
 		if err != nil {
 			return written, err
@@ -125,12 +156,14 @@ func (x *exchange) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// body is a request's body with a deadline for each read.
+// body is a request's body of which bytes must come.
 type body struct {
-	x    *exchange
-	r    io.ReadCloser
-	read bool // some read has returned
-	err  error
+	x     *exchange
+	r     io.ReadCloser
+	read  bool // some read has returned
+	err   error
+	spent time.Duration // in reads since the last look at what moved
+	moved int           // meanwhile
 }
 
 // bodyError is the failure of a read of a body.
@@ -144,25 +177,45 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err // a body that stalled is not waited for again
 	}
 	b.x.extendRead()
-	n, err := b.r.Read(p)
+	if b.x.stopping.Load() {
+		b.err = errStopping
+		return 0, b.err
+	}
+	began := time.Now()
+	n, err := b.r.Read(p[:b.x.in.most(len(p))])
+	b.moved += n
+	if b.spent += time.Since(began); err == nil && b.spent >= b.x.stall {
+		if least := leastIn(b.x.stall); b.moved < least {
+			err = fmt.Errorf("%d bytes came in %v, fewer than %d", b.moved, b.spent.Round(time.Millisecond), least)
+		}
+		b.spent, b.moved = 0, 0
+	}
 	if !b.read {
 		b.read = true
 		b.x.mu.Lock()
 		b.x.read = true
 		b.x.mu.Unlock()
 	}
-	switch err {
-	case nil:
-		return n, nil
-	case io.EOF:
+	switch {
+	case err == nil:
+		return n, b.x.in.pass(b.x.r.Context(), n)
+	case b.x.stopping.Load() && err != io.EOF:
+		b.err = errStopping
+	case err == io.EOF:
+		b.x.mu.Lock()
+		b.x.whole = true
 		// The server goes on reading, to learn whether the peer is still there.
 		_ = b.x.ctl.SetReadDeadline(time.Time{})
+		b.x.mu.Unlock()
 		b.err = err
 	default:
 		b.err = &bodyError{err}
 	}
 	return n, b.err
 }
+
+// errStopping is what a body ends with that has not come when the server stops.
+var errStopping = invalid(api.ErrBusy, "the hub is stopping; try again")
 
 func (b *body) Close() error { return b.r.Close() }
 

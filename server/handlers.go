@@ -143,11 +143,11 @@ func (s *server) abortSession(c *gin.Context) (any, error) {
 }
 
 func (s *server) diff(c *gin.Context) (any, error) {
-	release, err := s.hold(c)
+	held, err := s.hold(c, s.decoded(c.Request))
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer held.release()
 	req, err := s.readDiff(c.Request)
 	if err != nil {
 		return nil, err
@@ -183,13 +183,12 @@ func (s *server) readDiff(r *http.Request) (req *api.DiffRequest, err error) {
 }
 
 func (s *server) commit(c *gin.Context) (any, error) {
-	release, err := s.hold(c)
+	held, err := s.hold(c, s.length(c.Request))
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	req, free, err := s.readCommit(c.Request)
-	defer free()
+	defer held.release()
+	req, err := s.readCommit(c.Request, held)
 	if err != nil {
 		return nil, err
 	}
@@ -204,16 +203,17 @@ func (s *server) commit(c *gin.Context) (any, error) {
 	return nil, err
 }
 
-// readCommit reads a commit with its blobs. What the blobs take beyond the
-// body's length is counted too, and given back by free.
-func (s *server) readCommit(r *http.Request) (req *api.CommitRequest, free func(), err error) {
-	var held int64
-	free = func() { s.budget.Release(held) }
+// readCommit reads a commit with its blobs. held is for the body's length, and grows by what
+// the message and the blobs take beyond it.
+func (s *server) readCommit(r *http.Request, held *holding) (req *api.CommitRequest, err error) {
 	var msg []byte
 	var next api.Header
 	var frames *api.FrameReader
 	if contentType(r) == api.JSON {
-		if msg, err = io.ReadAll(r.Body); err == nil {
+		if err = held.grow((inJSON - 1) * s.length(r)); err == nil {
+			msg, err = io.ReadAll(r.Body)
+		}
+		if err == nil {
 			req, err = api.DecodeCommitRequestJSON(msg)
 		}
 	} else {
@@ -221,66 +221,96 @@ func (s *server) readCommit(r *http.Request) (req *api.CommitRequest, free func(
 		msg, next, err = api.ReadMessage(frames, s.opts.Limits.Body)
 		if err == nil || err == io.EOF {
 			end := err
-			if req, err = api.DecodeCommitRequest(msg); err == nil {
+			if err = held.grow((inBinary - 1) * int64(len(msg))); err == nil {
+				req, err = api.DecodeCommitRequest(msg)
+			}
+			if err == nil {
 				err = end
 			}
 		}
 	}
 	if err == nil && frames != nil {
-		held, err = s.readBlobs(frames, next, req)
+		err = s.readBlobs(frames, next, req, held)
 	}
 	if err != nil && err != io.EOF {
-		return nil, free, err
+		return nil, err
 	}
 	if l := s.opts.Limits; len(req.Edits) > l.Edits || len(req.Message) > l.Message {
-		return nil, free, invalid(api.ErrTooLarge, "commit of %d edits, above %d, or a message of %d bytes, above %d",
+		return nil, invalid(api.ErrTooLarge, "commit of %d edits, above %d, or a message of %d bytes, above %d",
 			len(req.Edits), l.Edits, len(req.Message), l.Message)
 	}
-	return req, free, nil
+	return req, nil
 }
 
-// readBlobs reads the blobs of a commit, of which h is the first, and returns
-// how many bytes of the budget they hold beyond the body's.
-func (s *server) readBlobs(frames *api.FrameReader, h api.Header, req *api.CommitRequest) (held int64, err error) {
+// readBlobs reads the blobs of a commit, of which h is the first.
+func (s *server) readBlobs(frames *api.FrameReader, h api.Header, req *api.CommitRequest, held *holding) (err error) {
 	plain := int64(0)
 	for ; err == nil; h, err = frames.Next() {
 		if h.IsMessage() {
-			return held, invalid(api.ErrInvalid, "commit: message among the blobs")
+			return invalid(api.ErrInvalid, "commit: message among the blobs")
 		}
 		if plain += int64(h.Plain); plain > s.opts.Limits.Body {
-			return held, invalid(api.ErrTooLarge, "commit: blobs of more than %d bytes", s.opts.Limits.Body)
+			return invalid(api.ErrTooLarge, "commit: blobs of more than %d bytes", s.opts.Limits.Body)
 		}
+		if len(req.Blobs) == s.opts.Limits.Blobs {
+			return invalid(api.ErrTooLarge, "commit: more than %d blobs", s.opts.Limits.Blobs)
+		}
+		more := int64(blobMemory)
 		if h.Encoding != cas.Raw {
-			if !s.budget.TryAcquire(int64(h.Plain)) {
-				return held, api.ErrBusy
-			}
-			held += int64(h.Plain)
+			more += int64(h.Plain)
+		}
+		if err := held.grow(more); err != nil {
+			return err
 		}
 		b, err := frames.Blob(h, nil, nil)
 		if err != nil {
-			return held, err
+			return err
 		}
 		req.Blobs = append(req.Blobs, b)
 	}
-	return held, err
+	return err
 }
 
-// hold waits until the body's bytes fit in the budget.
-func (s *server) hold(c *gin.Context) (release func(), err error) {
-	n := c.Request.ContentLength
-	if n < 0 {
-		n = s.opts.Limits.Body
+// How many bytes a request holds for a byte of its body, with what that decodes to.
+const (
+	inJSON   = 6
+	inBinary = 3
+)
+
+// blobMemory is what a blob takes beside its data.
+const blobMemory = 128
+
+// hold waits until n bytes of memory are the request's. Whoever holds some must not wait for more.
+func (s *server) hold(c *gin.Context, n int64) (*holding, error) {
+	return s.budget.acquire(c.Request.Context(), clientOf(c.Request), n)
+}
+
+// length returns the length of a body, its limit where none is declared.
+func (s *server) length(r *http.Request) int64 {
+	switch {
+	case r.ContentLength >= 0:
+		return r.ContentLength
+	case contentType(r) == api.JSON:
+		return min(s.opts.Limits.Body, s.opts.Limits.JSON)
 	}
-	return s.budget.acquire(c.Request.Context(), n)
+	return s.opts.Limits.Body
+}
+
+// decoded returns what a body holds with what it decodes to.
+func (s *server) decoded(r *http.Request) int64 {
+	if contentType(r) == api.JSON {
+		return inJSON * s.length(r)
+	}
+	return inBinary * s.length(r)
 }
 
 // readJSON reads a small JSON body.
 func (s *server) readJSON(c *gin.Context, v any) error {
-	release, err := s.hold(c)
+	held, err := s.hold(c, s.decoded(c.Request))
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer held.release()
 	data, err := io.ReadAll(c.Request.Body)
 	if err != nil {
 		return err

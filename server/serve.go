@@ -12,51 +12,80 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 10 * time.Second
-	maxHeader     = 16 << 10
 )
 
-// serving is the key, in the context of a request, of the context under which Serve serves.
+// serving is the key, in the context of a request, of the lifetime of the server.
 type serving struct{}
+
+// A lifetime is what those that serve requests know of the server's end.
+type lifetime struct {
+	stop   context.Context // ends when the server is to stop
+	refuse context.Context // ends when bodies are not waited for any more
+}
 
 // untilStop returns a context that ends with ctx, or when the server stops.
 func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
-	server, ok := ctx.Value(serving{}).(context.Context)
+	server, ok := ctx.Value(serving{}).(lifetime)
 	if !ok {
 		return context.WithCancel(ctx)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(server, cancel)
+	stop := context.AfterFunc(server.stop, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// Serve serves h on ln, HTTP/1 only, until ctx ends; then it stops accepting,
-// ends those that wait for a head, lets the others go on for up to 10 s, and cuts what is left.
-// It returns nil after such an end and closes ln in any case. Headers of a
-// request must come within 10 s and be at most 16 KiB; a connection may idle for 2 minutes.
+// onRefuse has f called when bodies are not waited for any more, unless forget was called.
+func onRefuse(ctx context.Context, f func()) (forget func() bool) {
+	server, ok := ctx.Value(serving{}).(lifetime)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(server.refuse, f)
+}
+
+// Serve serves h, which New returned, on ln, HTTP/1 only, until ctx ends; then it stops accepting,
+// ends those that wait for a head or for memory, lets the others go on, refuses with ErrBusy those
+// whose bodies have not come in most of Options.Drain, and cuts what is left after it.
+// It returns nil after such an end and closes ln in any case. The header of a
+// request must come within 10 s; a connection may idle for 2 minutes, or until
+// there are more connections than the limits of the Options allow: then the longest idle is closed,
+// and when none is idle the next waits.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	var opts Options
+	if s, ok := h.(*server); ok {
+		opts = s.opts
+	}
+	opts = opts.complete()
+	refuse, cut := context.WithCancel(context.Background())
+	defer cut()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	bounded := newConns(ln, opts.Limits.Connections, opts.Stall)
 	srv := &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return context.WithValue(context.Background(), serving{}, ctx) },
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes:    opts.Limits.Header,
+		ConnState:         bounded.state,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), serving{}, lifetime{ctx, refuse})
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- srv.Serve(bounded) }()
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	late := time.AfterFunc(opts.Drain*4/5, cut)
+	defer late.Stop()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Drain)
 	defer cancel()
 	err := srv.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {

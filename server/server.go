@@ -5,6 +5,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -31,10 +32,16 @@ import (
 type Options struct {
 	Log    *slog.Logger  // refused and failed requests; nil: none
 	Hosts  []string      // names, besides those of the loopback, by which requests may address the hub; with Accounts and none: all
-	Limits api.Limits    // of requests; zero: api.DefaultLimits
-	Memory int64         // bytes that request bodies may hold together, and as many that downloads may; zero: 64 MiB
-	Stall  time.Duration // a body or answer of which no byte moves for so long is dropped; zero: 30 s
+	Limits api.Limits    // of requests and connections; zero: api.DefaultLimits
+	Memory int64         // bytes that requests may hold together, a named client half of them, and as many that downloads may; zero: 64 MiB
+	Stall  time.Duration // a body or answer of which fewer than 64 bytes a second move for so long is dropped; zero: 30 s
 	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
+	Drain  time.Duration // for requests under way when the server stops; zero: 10 s
+
+	// Of a client, which is one of a hub with accounts, else an address; whoever comes over
+	// the loopback without an account is one.
+	ClientRequests int   // under way at a time, those that wait for a head too; zero: not bounded
+	ClientRate     int64 // bytes a second of bodies, and as many of answers; zero: not bounded
 
 	Accounts Accounts // who may do what; nil: whoever reaches the hub may do all
 
@@ -48,7 +55,23 @@ const (
 	defaultMemory = 64 << 20
 	defaultStall  = 30 * time.Second
 	defaultBeat   = 10 * time.Second
+	defaultDrain  = 10 * time.Second
 )
+
+// complete returns the options with the defaults.
+func (o Options) complete() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == (api.Limits{}) {
+		o.Limits = api.DefaultLimits()
+	}
+	o.Memory = cmp.Or(o.Memory, defaultMemory)
+	o.Stall = cmp.Or(o.Stall, defaultStall)
+	o.Beat = cmp.Or(o.Beat, defaultBeat)
+	o.Drain = cmp.Or(o.Drain, defaultDrain)
+	return o
+}
 
 // server adapts a hub to HTTP.
 type server struct {
@@ -56,6 +79,7 @@ type server struct {
 	opts   Options
 	budget *budget
 	copies *budget // what downloads hold, who must not keep pushes waiting
+	guests *guests
 	engine *gin.Engine
 	tails  *semaphore.Weighted // of requests for events
 
@@ -75,23 +99,9 @@ type handler func(c *gin.Context) (any, error)
 // the hub by a foreign name or come from a foreign origin (see Options.Hosts).
 // It sets gin's process-wide mode to release.
 func New(hub api.Hub, opts Options) http.Handler {
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
-	}
-	if opts.Limits == (api.Limits{}) {
-		opts.Limits = api.DefaultLimits()
-	}
-	if opts.Memory == 0 {
-		opts.Memory = defaultMemory
-	}
-	if opts.Stall == 0 {
-		opts.Stall = defaultStall
-	}
-	if opts.Beat == 0 {
-		opts.Beat = defaultBeat
-	}
-	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall), copies: newBudget(opts.Memory, opts.Stall),
-		tails: semaphore.NewWeighted(maxTails)}
+	opts = opts.complete()
+	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall/2), copies: newBudget(opts.Memory, opts.Stall/2),
+		guests: newGuests(opts.ClientRequests, opts.ClientRate), tails: semaphore.NewWeighted(maxTails)}
 	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
 	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
@@ -148,10 +158,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r, s.opts)
 	r = x.r
 	defer x.finish()
+	defer onRefuse(r.Context(), x.giveUp)()
 	defer s.recover(x, r)
 	x.Header().Set(api.HeaderProtocol, strconv.Itoa(api.ProtocolVersion))
 	x.Header().Set("Cache-Control", "no-store")
 	x.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := s.checkHeader(r); err != nil {
+		s.publishRefusal("", http.StatusRequestEntityTooLarge, api.ErrTooLarge.Code)
+		s.answer(x, http.StatusRequestEntityTooLarge, err)
+		return
+	}
 	if err := s.guard(r); err != nil {
 		s.publishRefusal("", http.StatusForbidden, api.ErrForbidden.Code)
 		s.answer(x, http.StatusForbidden, err)
@@ -179,11 +195,7 @@ func (s *server) recover(x *exchange, r *http.Request) {
 
 // serve checks what the route's row tells of a request, and has it done.
 func (s *server) serve(c *gin.Context, route api.Route, h handler) {
-	err := s.admit(c.Request, route)
-	var answer any
-	if err == nil {
-		answer, err = h(c)
-	}
+	answer, err := s.run(c, route, h)
 	switch {
 	case err != nil:
 		e := refusal(err)
@@ -191,6 +203,34 @@ func (s *server) serve(c *gin.Context, route api.Route, h handler) {
 	case answer != nil:
 		s.answer(c.Writer, http.StatusOK, answer)
 	}
+}
+
+func (s *server) run(c *gin.Context, route api.Route, h handler) (any, error) {
+	if err := s.admit(c.Request, route); err != nil {
+		return nil, err
+	}
+	client := clientOf(c.Request)
+	who, err := s.guests.enter(client)
+	if err != nil {
+		return nil, err
+	}
+	defer s.guests.leave(client, who)
+	pace(c.Request, who)
+	return h(c)
+}
+
+// checkHeader refuses a header above the limit. What is far above it the HTTP library cuts.
+func (s *server) checkHeader(r *http.Request) error {
+	size := len(r.Method) + len(r.RequestURI) + len("  HTTP/1.1\r\n\r\n") + len("Host: \r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	if limit := s.opts.Limits.Header; size > limit {
+		return invalid(api.ErrTooLarge, "a header of %d bytes is above %d", size, limit)
+	}
+	return nil
 }
 
 // admit checks query, content type and declared length.
@@ -209,6 +249,8 @@ func (s *server) admit(r *http.Request, route api.Route) error {
 		limit = 0
 	} else if !slices.Contains(route.Takes, contentType(r)) {
 		return invalid(api.ErrInvalid, "content type %q is none of %q", contentType(r), route.Takes)
+	} else if contentType(r) == api.JSON {
+		limit = min(limit, s.opts.Limits.JSON)
 	}
 	if r.ContentLength > limit {
 		return invalid(api.ErrTooLarge, "a body of %d bytes is above %d", r.ContentLength, limit)
@@ -250,7 +292,7 @@ func (s *server) refuse(c *gin.Context, status int, e *api.Error, attrs ...any) 
 	s.opts.Log.Log(c.Request.Context(), level, "refused", append([]any{"method", c.Request.Method,
 		"path", c.Request.URL.Path, "status", status, "code", e.Code}, attrs...)...)
 	s.publishRefusal(c.FullPath(), status, e.Code)
-	if e.Code == api.ErrBusy.Code {
+	if later := e.Code == api.ErrBusy.Code || e.Code == api.ErrTooMany.Code; later && c.Writer.Header().Get("Retry-After") == "" {
 		c.Header("Retry-After", "1")
 	}
 	s.answer(c.Writer, status, e)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"dfs/cas"
 	"dfs/server/api"
 )
 
@@ -49,8 +50,16 @@ func (s *server) frames(c *gin.Context, fill func(fw *api.FrameWriter) error) er
 	})
 }
 
+// answerMemory is what a streamed answer holds at a time.
+const answerMemory = writeBuffer + cas.MaxSize
+
 func (s *server) blobs(c *gin.Context) (any, error) {
-	msg, err := s.list(c)
+	held, err := s.hold(c, s.decoded(c.Request)+answerMemory)
+	if err != nil {
+		return nil, err
+	}
+	defer held.release()
+	msg, err := s.readMessage(c.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +79,12 @@ func (s *server) blobs(c *gin.Context) (any, error) {
 }
 
 func (s *server) nodes(c *gin.Context) (any, error) {
-	msg, err := s.list(c)
+	held, err := s.hold(c, s.decoded(c.Request)+answerMemory)
+	if err != nil {
+		return nil, err
+	}
+	defer held.release()
+	msg, err := s.readMessage(c.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -86,17 +100,6 @@ func (s *server) nodes(c *gin.Context) (any, error) {
 	})
 }
 
-// list reads the message of a request for blobs or nodes, whose length the
-// limit on their number bounds.
-func (s *server) list(c *gin.Context) ([]byte, error) {
-	release, err := s.hold(c)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return s.readMessage(c.Request)
-}
-
 func (s *server) checkList(n int) error {
 	if n > s.opts.Limits.Blobs {
 		return invalid(api.ErrTooLarge, "list of %d blobs, above %d", n, s.opts.Limits.Blobs)
@@ -107,6 +110,11 @@ func (s *server) checkList(n int) error {
 // sequence answers with the elements of a list, in binary by means of encode or as JSON: an
 // object with the list, of that name, and their count or the error that ended it.
 func sequence[T any](s *server, c *gin.Context, name string, seq iter.Seq2[T, error], encode func(*T, []byte) ([]byte, error)) error {
+	held, err := s.hold(c, answerMemory)
+	if err != nil {
+		return err
+	}
+	defer held.release()
 	if binary(c.Request) {
 		return s.frames(c, func(fw *api.FrameWriter) error { return sequenceBinary(fw, seq, encode) })
 	}

@@ -21,7 +21,7 @@ type batch struct {
 }
 
 // batchMemory is what a batch may hold.
-const batchMemory = 2 * cas.MaxSize
+const batchMemory = 2*cas.MaxSize + batchBlobs*blobMemory
 
 // readBuffer is for the headers of frames; data is mostly read past it.
 const readBuffer = 64 << 10
@@ -31,8 +31,13 @@ func (b *batch) reset() {
 	b.blobs, b.sent, b.plain, b.size = b.blobs[:0], b.sent[:0], b.plain[:0], 0
 }
 
+// batchBlobs is how many blobs a batch may have.
+const batchBlobs = 4096
+
 // fits reports whether the blob of h has room. An empty batch has room for any.
-func (b *batch) fits(h api.Header) bool { return b.size+h.Plain <= cas.MaxSize }
+func (b *batch) fits(h api.Header) bool {
+	return b.size+h.Plain <= cas.MaxSize && len(b.blobs) < batchBlobs
+}
 
 // read reads and verifies the blob of h.
 func (b *batch) read(frames *api.FrameReader, h api.Header) error {
@@ -96,11 +101,11 @@ func (s *server) upload(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := s.budget.acquire(c.Request.Context(), 2*batchMemory)
+	held, err := s.hold(c, 2*batchMemory+readBuffer)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer held.release()
 	r := s.readers.Get().(*bufio.Reader)
 	r.Reset(c.Request.Body)
 	defer func() {
@@ -110,7 +115,7 @@ func (s *server) upload(c *gin.Context) (any, error) {
 	u := &uploader{hub: s.hub, session: session, reading: s.batches.Get().(*batch), storing: s.batches.Get().(*batch),
 		// The end of the request, which may be a cut, does not undo what came whole.
 		ctx: context.WithoutCancel(c.Request.Context())}
-	n, err := u.run(api.NewFrameReader(r))
+	n, err := u.run(api.NewFrameReader(r), s.opts.Limits.Blobs)
 	for _, b := range []*batch{u.reading, u.storing} {
 		b.reset()
 		s.batches.Put(b)
@@ -118,9 +123,9 @@ func (s *server) upload(c *gin.Context) (any, error) {
 	return api.Stored{Blobs: n}, err
 }
 
-// run reads and stores to the end of the frames and returns how many blobs are
+// run reads and stores to the end of the frames, most of them at most, and returns how many blobs are
 // stored. Nothing is being stored any more when it returns.
-func (u *uploader) run(frames *api.FrameReader) (n int, err error) {
+func (u *uploader) run(frames *api.FrameReader, most int) (n int, err error) {
 	var h api.Header
 	for {
 		if h, err = frames.Next(); err != nil {
@@ -128,6 +133,10 @@ func (u *uploader) run(frames *api.FrameReader) (n int, err error) {
 		}
 		if h.IsMessage() {
 			err = invalid(api.ErrInvalid, "upload: message among the blobs")
+			break
+		}
+		if n == most {
+			err = invalid(api.ErrTooLarge, "upload: more than %d blobs", most)
 			break
 		}
 		if !u.reading.fits(h) {
