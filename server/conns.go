@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// unsent is how many bytes of an answer the kernel holds that it can not send yet.
+const unsent = 64 << 10
+
 // conns is a listener with a bound on its connections. When there are too many, the one
 // that has been quiet for longest is closed: it has no request under way, or none of which
 // the header is complete. When none is quiet the next waits.
@@ -38,6 +41,7 @@ func (l *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	limitUnsent(raw, unsent)
 	c := &conn{Conn: raw, of: l}
 	for {
 		change, ok := l.admit(c)

@@ -33,6 +33,7 @@ type double struct {
 	upload func(ctx context.Context, blobs []cas.Blob) error
 	commit func(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error)
 	blobs  func(ctx context.Context, fn func(cas.Blob) error) error
+	diff   func(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, error)
 	change func(yield func(api.Change, error) bool)
 	status func() (api.Status, error)
 }
@@ -51,6 +52,12 @@ func (d *double) Blobs(ctx context.Context, _ api.BlobsRequest, fn func(cas.Blob
 }
 func (d *double) Changes(context.Context, api.ChangesRequest) iter.Seq2[api.Change, error] {
 	return d.change
+}
+func (d *double) Diff(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, error) {
+	return d.diff(ctx, req)
+}
+func (d *double) Start(context.Context, api.StartRequest) (api.StartAnswer, error) {
+	return api.StartAnswer{}, nil
 }
 func (d *double) Status(context.Context, cas.VolumeID) (api.Status, error) { return d.status() }
 

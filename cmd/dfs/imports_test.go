@@ -43,7 +43,7 @@ var allowed = map[string]string{
 	"server/events":          "cas server/api",
 	"server/hub":             "cas cas/badgerstore cas/chunker manifest merkle server/access server/api server/events github.com/dgraph-io/badger golang.org/x/sys golang.org/x/sync",
 	"server/openapi":         "cas server/api",
-	"server":                 "cas manifest merkle server/api server/component/feed server/events server/openapi github.com/gin-gonic/gin golang.org/x/sync golang.org/x/time",
+	"server":                 "cas manifest merkle server/api server/component/feed server/events server/openapi github.com/gin-gonic/gin golang.org/x/sync golang.org/x/sys golang.org/x/time",
 	"client/reconcile":       "cas manifest merkle server/api",
 	"client/merge3":          "",
 	"client/replica":         "cas manifest merkle server/api golang.org/x/sys",

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dfs/server/api"
+)
+
+func TestBudgetIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100, time.Second)
+		ctx := t.Context()
+		take := func(client string, n int64) *holding {
+			t.Helper()
+			h, err := b.acquire(ctx, client, n)
+			if err != nil {
+				t.Fatalf("%s: %d bytes: %v", client, n, err)
+			}
+			return h
+		}
+		greedy := take("greedy", 1000)
+		if greedy.n != 50 {
+			t.Errorf("a client holds %d of 100", greedy.n)
+		}
+		if _, err := b.acquire(ctx, "greedy", 1); !errors.Is(err, api.ErrTooMany) {
+			t.Errorf("more than half: %v", err)
+		}
+		if err := greedy.grow(1); !errors.Is(err, api.ErrTooMany) {
+			t.Errorf("grown above half: %v", err)
+		}
+		modest := take("modest", 30)
+		if err := modest.grow(20); err != nil {
+			t.Error(err)
+		}
+		greedy.release()
+		greedy.release()
+		modest.release()
+		if b.free != 100 || len(b.held) != 0 {
+			t.Errorf("%d free and %v held after all", b.free, b.held)
+		}
+		if all := take("", 1000); all.n != 100 {
+			t.Errorf("the nameless hold %d", all.n)
+		}
+	})
+}
+
+// TestBudgetServesTheLeast has a client with many requests wait before another comes.
+func TestBudgetServesTheLeast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100, time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		half := func() *holding {
+			h, err := b.acquire(ctx, "", 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}
+		first, second := half(), half()
+		served := make(chan string, 5)
+		for _, client := range []string{"many", "many", "many", "many", "one"} {
+			go func() {
+				if h, err := b.acquire(ctx, client, 25); err == nil {
+					served <- client
+					<-ctx.Done()
+					h.release()
+				}
+			}()
+			synctest.Wait()
+		}
+		first.release()
+		synctest.Wait()
+		if a, b := <-served, <-served; a == b {
+			t.Errorf("both parts went to %s", a)
+		}
+		cancel()
+		synctest.Wait()
+		second.release()
+		synctest.Wait()
+		if b.free != 100 || len(b.queue) != 0 {
+			t.Errorf("%d free, %d wait after all", b.free, len(b.queue))
+		}
+	})
+}
+
+func TestBudgetRefusesWhenTheServerStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, time.Hour)
+		server, stop := context.WithCancel(t.Context())
+		ctx := context.WithValue(t.Context(), serving{}, lifetime{server, server})
+		if _, err := b.acquire(ctx, "", 1); err != nil {
+			t.Fatal(err)
+		}
+		refused := make(chan error, 1)
+		go func() {
+			_, err := b.acquire(ctx, "", 1)
+			refused <- err
+		}()
+		synctest.Wait()
+		stop()
+		if err := <-refused; !errors.Is(err, api.ErrBusy) {
+			t.Error(err)
+		}
+	})
+}
