@@ -29,7 +29,9 @@ const (
 
 // newTransport returns a transport of HTTP/1 connections that count what they
 // carry and fail when nothing moves for the time of stall.
-func newTransport(counts *traffic, stall, dial time.Duration) *http.Transport {
+// At most rate bytes a second pass each way; 0: not bounded.
+func newTransport(counts *traffic, stall, dial time.Duration, rate int64) *http.Transport {
+	in, out := newPacer(rate), newPacer(rate)
 	dialer := &net.Dialer{Timeout: dial}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -40,7 +42,7 @@ func newTransport(counts *traffic, stall, dial time.Duration) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &conn{Conn: c, counts: counts, stall: stall}, nil
+			return newConn(c, counts, stall, in, out), nil
 		},
 		Protocols:           protocols,
 		MaxConnsPerHost:     maxConns,
@@ -60,14 +62,31 @@ type conn struct {
 	counts *traffic
 	stall  time.Duration
 	wrote  atomic.Pointer[func()] // called once, after the next write
+
+	in, out *pacer
+	open    context.Context // until close
+	close   context.CancelFunc
+}
+
+func newConn(c net.Conn, counts *traffic, stall time.Duration, in, out *pacer) *conn {
+	open, cancel := context.WithCancel(context.Background())
+	return &conn{Conn: c, counts: counts, stall: stall, in: in, out: out, open: open, close: cancel}
+}
+
+func (c *conn) Close() error {
+	c.close()
+	return c.Conn.Close()
 }
 
 func (c *conn) Read(p []byte) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(c.stall)); err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.Conn.Read(p[:c.in.most(len(p))])
 	c.counts.received.Add(int64(n))
+	if err == nil {
+		err = c.in.pass(c.open, n)
+	}
 	return n, err
 }
 
@@ -78,10 +97,14 @@ func (c *conn) Write(p []byte) (written int, err error) {
 		}
 	}()
 	for written < len(p) {
+		most := c.out.most(min(len(p)-written, piece))
+		if err := c.out.pass(c.open, most); err != nil {
+			return written, err
+		}
 		if err := c.SetDeadline(time.Now().Add(c.stall)); err != nil {
 			return written, err
 		}
-		n, err := c.Conn.Write(p[written:min(len(p), written+piece)])
+		n, err := c.Conn.Write(p[written : written+most])
 		written += n
 		c.counts.sent.Add(int64(n))
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {

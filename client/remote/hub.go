@@ -71,10 +71,10 @@ func (h *Hub) Diff(ctx context.Context, req api.DiffRequest) (api.DiffAnswer, er
 // Upload implements [api.Hub]. More than a request may hold goes in several.
 func (h *Hub) Upload(ctx context.Context, session api.SessionID, blobs []cas.Blob) error {
 	query := url.Values{"session": {session.String()}}
-	most := h.limits.Load().Body
+	limits := h.limits.Load()
 	for first := true; first || len(blobs) > 0; first = false {
 		n, size := 0, int64(4*api.HeaderSize)
-		for n < len(blobs) && (n == 0 || size+frameSize(blobs[n]) <= most) {
+		for n < len(blobs) && (n == 0 || n < limits.Blobs && size+frameSize(blobs[n]) <= limits.Body) {
 			size += frameSize(blobs[n])
 			n++
 		}

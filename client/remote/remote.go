@@ -23,11 +23,12 @@ import (
 	"dfs/server/api"
 )
 
-// Options says how patient a Hub is. The zero Options are the defaults.
+// Options says how patient a Hub is, and how fast. The zero Options are the defaults.
 type Options struct {
 	First    time.Duration // for the first answer of all; zero: 5 s
 	Patience time.Duration // for the next progress after a failure; zero: 2 min
 	Stall    time.Duration // a connection on which no byte moves for so long is cut; zero: 60 s
+	Rate     int64         // bytes a second each way, over all connections; zero: not bounded
 
 	Token       api.Secret // who calls, on a hub with accounts. It goes to an https URL or this machine only
 	Fingerprint string     // of the hub's key, as of api.Fingerprint: any other is refused; "": the certificate is verified
@@ -84,7 +85,7 @@ func New(baseURL string, opts Options) (*Hub, error) {
 	h := &Hub{base: strings.TrimRight(u.String(), "/"), opts: opts}
 	limits := api.DefaultLimits()
 	h.limits.Store(&limits)
-	h.transport = newTransport(&h.counts, opts.Stall, dialTimeout)
+	h.transport = newTransport(&h.counts, opts.Stall, dialTimeout, opts.Rate)
 	h.transport.TLSClientConfig = trust(opts.Fingerprint)
 	return h, nil
 }

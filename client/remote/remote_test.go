@@ -88,7 +88,7 @@ func TestErrorsCross(t *testing.T) {
 		{&api.Error{Code: api.ErrIncomplete.Code, Message: "m", Missing: missing}, []error{api.ErrIncomplete}},
 		{&cas.CorruptError{Ref: missing[0], Detail: "d"}, []error{cas.ErrCorrupt, api.ErrCorrupt}},
 		{fmt.Errorf("x: %w", cas.ErrNotFound), []error{cas.ErrNotFound, api.ErrNoBlob}},
-		{fmt.Errorf("x: %w", cas.ErrNoSpace), []error{cas.ErrNoSpace, api.ErrNoSpace}},
+		{api.ErrQuota, nil}, {fmt.Errorf("x: %w", cas.ErrNoSpace), []error{cas.ErrNoSpace, api.ErrNoSpace}},
 		{fmt.Errorf("x: %w", cas.ErrPoisoned), []error{cas.ErrPoisoned, api.ErrPoisoned}},
 	} {
 		d := newDouble()
@@ -242,7 +242,8 @@ func TestBusyIsWaitedFor(t *testing.T) {
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests)
 		case 3:
-			w.WriteHeader(http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = w.Write([]byte(`{"code":"too_many","message":"m"}`))
 		case 4:
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = w.Write([]byte(`{"code":"busy","message":"m"}`))

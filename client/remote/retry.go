@@ -78,7 +78,7 @@ func (h *Hub) retry(ctx context.Context, patience time.Duration, since time.Time
 		if damaged == maxDamaged {
 			return fmt.Errorf("%s: damaged %d times on its way: %w", h.base, damaged, t.err)
 		}
-		pause := max(backoff(n), t.after)
+		pause := backoff(n) + t.after // not all at once come back who were sent away together
 		if !t.busy && time.Since(since)+pause >= patience {
 			return fmt.Errorf("%w: %s: %w", ErrUnreachable, h.base, t.err)
 		}
@@ -117,7 +117,7 @@ func inTransit(err error) error {
 	return &transient{err: err, damaged: damage || errors.Is(err, cas.ErrCorrupt)}
 }
 
-// fromHub makes what the hub says transient when it is busy.
+// fromHub makes what the hub says transient when it is busy, or this client asks too much of it at a time.
 func fromHub(e *api.Error, after time.Duration) error {
 	if e.Code == api.ErrBusy.Code || e.Code == api.ErrTooMany.Code {
 		return &transient{err: e, busy: true, after: after}

@@ -22,7 +22,7 @@ func TestHTTP1Only(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	var counts traffic
-	transport := newTransport(&counts, time.Minute, time.Minute)
+	transport := newTransport(&counts, time.Minute, time.Minute, 0)
 	defer transport.CloseIdleConnections()
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
@@ -66,7 +66,7 @@ func TestWritingKeepsReadingAlive(t *testing.T) {
 	}
 	defer peer.Close()
 	const stall = 500 * time.Millisecond
-	c := &conn{Conn: raw, counts: new(traffic), stall: stall}
+	c := newConn(raw, new(traffic), stall, nil, nil)
 	read := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))
