@@ -60,8 +60,22 @@ func errorCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
+// said returns what to say about an error.
+func said(err error) string {
+	if errors.Is(err, api.ErrNoSpace) {
+		return "the hub's disk is full: " + err.Error()
+	}
+	return err.Error()
+}
+
 // hint returns what to do next after the error, which gave the code, or "".
 func hint(code int, command string, err error) string {
+	switch {
+	case errors.Is(err, api.ErrNoSpace):
+		return "make room where the hub keeps its repository, and run the same command again: what was sent is kept"
+	case errors.Is(err, api.ErrQuota):
+		return "let the volume hold less, or have who runs the hub raise the quota; the volume is as it was"
+	}
 	switch code {
 	case exitForbidden:
 		return accessHint(err)

@@ -24,6 +24,7 @@ type runFlags struct {
 	compression compression
 	jobs        jobs
 	wait        time.Duration
+	bwlimit     byteSize
 	profile     profile
 	exclude     []string
 	maxDelete   maxDelete
@@ -40,6 +41,7 @@ func (r *runFlags) placeFlags(fs *pflag.FlagSet) {
 func (r *runFlags) transferFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&r.dryRun, "dry-run", "n", false, "tell what would be done and change nothing")
 	fs.Var(&r.compression, "compression", "compress what is sent at `LEVEL` fast, max or off (default fast)")
+	fs.Var(&r.bwlimit, "bwlimit", "move at most `RATE` bytes a second each way, like 500K or 2M")
 	r.profile.flags(fs)
 }
 

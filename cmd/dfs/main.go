@@ -107,7 +107,7 @@ func (a *app) command(c *cobra.Command, r run) *cobra.Command {
 // and returns the exit code.
 func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	code := errorCode(ctx, err)
-	message := err.Error()
+	message := said(err)
 	if code == exitInterrupted {
 		message = "interrupted"
 	}

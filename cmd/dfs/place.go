@@ -74,6 +74,7 @@ type dialer struct {
 	create bool // a local repository may be made for a new replica
 	rebind bool // the replica may be bound to another hub
 	dryRun bool
+	rate   int64 // bytes a second each way, of a hub behind a URL; 0: not bounded
 
 	options func(location string) (remote.Options, error) // with what a server is called
 }
@@ -85,6 +86,7 @@ func (d *dialer) dial(ctx context.Context, location string) (client.Conn, error)
 		if err != nil {
 			return nil, err
 		}
+		opts.Rate = d.rate
 		h, err := remote.New(location, opts)
 		if err != nil {
 			return nil, err

@@ -48,11 +48,13 @@ type serveFlags struct {
 	tlsCert, tlsKey string
 	selfSigned      bool
 	format          logFormat
+	limits          hubLimits
 }
 
 func (f *serveFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.data, "data", "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:8420", "listen on `ADDRESS`; port 0 takes a free one (default 127.0.0.1:8420)")
+	f.limits.flags(fs)
 	waitFlag(fs, &f.wait)
 	fs.BoolVar(&f.auth, "auth", false, "let in only who has a token, each to what it may do")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "speak TLS with the certificate in `FILE`, and those that signed it")
@@ -138,12 +140,15 @@ func (a *app) serve() *cobra.Command {
 // listenAndServe serves the repository until ctx ends.
 func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error) {
 	var bus events.Bus
-	h, err := openRepository(ctx, flags.data, flags.wait, hub.Options{Events: &bus}, a.out.notice)
+	limits := flags.limits.hub()
+	limits.Events = &bus
+	h, err := openRepository(ctx, flags.data, flags.wait, limits, a.out.notice)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	opts, err := a.access(h, flags.auth)
+	opts := flags.limits.server()
+	opts.Accounts, err = a.access(h, flags.auth)
 	if err != nil {
 		return err
 	}
@@ -160,15 +165,15 @@ func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error)
 }
 
 // access returns how the hub lets in, and shows the administrator's token when it is made.
-func (a *app) access(h *hub.Hub, auth bool) (server.Options, error) {
+func (a *app) access(h *hub.Hub, auth bool) (server.Accounts, error) {
 	if auth {
 		_, err := a.found(h)
-		return server.Options{Accounts: h}, err
+		return h, err
 	}
 	if h.Founded() {
 		a.out.notice("this repository has accounts, but without --auth whoever reaches the hub may do all")
 	}
-	return server.Options{}, nil
+	return nil, nil
 }
 
 // listen listens, and shows the fingerprint of the key where there is one.

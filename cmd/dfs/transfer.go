@@ -100,7 +100,7 @@ func (a *app) configure(flags *runFlags, args []string, create bool) (client.Con
 	if cfg.Host, err = os.Hostname(); err != nil {
 		return client.Config{}, err
 	}
-	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, rebind: flags.rebind, dryRun: flags.dryRun}
+	d := dialer{dir: dir, wait: flags.wait, notice: a.out.notice, bound: bound, given: flags.hub != "", create: create, rebind: flags.rebind, dryRun: flags.dryRun, rate: int64(flags.bwlimit)}
 	d.options = func(location string) (remote.Options, error) { return a.remoteOptions(location, flags.tokenFile) }
 	cfg.Dial = d.dial
 	return cfg, nil
