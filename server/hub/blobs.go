@@ -251,7 +251,7 @@ func (h *Hub) read(ctx context.Context, v cas.VolumeID, refs []cas.Ref, fn func(
 	if _, err := h.reach(ctx, v, api.RightRead); err != nil {
 		return err
 	}
-	if limit := api.DefaultLimits().Blobs; len(refs) > limit {
+	if limit := h.limits.Blobs; len(refs) > limit {
 		return refuse(api.ErrTooLarge, "%d blobs asked for, more than %d", len(refs), limit)
 	}
 	var failed error // of fn, which is none of ours

@@ -52,3 +52,13 @@ func (h *Hub) scope(ctx context.Context) cas.Scope {
 	}
 	return cas.Scope{Volumes: volumes}
 }
+
+// sessionsOf counts the live sessions of a client.
+func (h *Hub) sessionsOf(client api.ClientID) (n int) {
+	for _, s := range h.allSessions() {
+		if rec, _ := s.record(); rec.Owner == client && !ended(rec.State) {
+			n++
+		}
+	}
+	return n
+}

@@ -66,6 +66,9 @@ type commit struct {
 	open map[string]conflictName // the replica's open conflicts, by path
 	done []string                // the paths of those that its edits settle
 
+	growth growth    // of the head
+	usage  api.Usage // of the new head
+
 	opened  []api.Conflict // by path
 	settled []settling
 
@@ -78,6 +81,9 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 		return api.CommitAnswer{}, err
 	}
 	if err := c.checkSettle(ctx); err != nil {
+		return api.CommitAnswer{}, err
+	}
+	if err := c.h.admitStaged(c.s, c.v, -1, nil, sizeOf(c.req.Blobs)); err != nil {
 		return api.CommitAnswer{}, err
 	}
 	c.s.publishUpload(len(c.req.Blobs))
@@ -122,7 +128,7 @@ func (c *commit) loadOpen() error {
 
 // check refuses a request that breaks a limit or lacks parts.
 func (c *commit) check() error {
-	limits := api.DefaultLimits()
+	limits := c.h.limits
 	switch {
 	case c.req.Key.IsZero():
 		return refuse(api.ErrInvalid, "commit: key is zero")
@@ -134,10 +140,10 @@ func (c *commit) check() error {
 	if n := c.s.staged(); n < c.req.Parts {
 		return refuse(api.ErrInvalid, "commit: part %d of %d is not staged", n, c.req.Parts)
 	}
-	if err := checkSettlements(c.req.Settle); err != nil {
+	if err := checkSettlements(c.req.Settle, limits.Edits); err != nil {
 		return err
 	}
-	return checkEdits("commit", c.req.Edits)
+	return checkEdits("commit", c.req.Edits, limits.Edits)
 }
 
 // edits yields all edits in path order: those of the staged parts, merged with the
@@ -244,9 +250,13 @@ func (c *commit) lookup(ctx context.Context, n int, edits []api.Edit, missing []
 // returns the head to be.
 func (c *commit) apply(ctx context.Context) (api.Head, error) {
 	w := &nodeWriter{ctx: ctx, h: c.h, volume: c.v.id}
-	root, err := merkle.Edit(ctx, c.src, c.head.Root, c.changes(), w.put)
+	root, err := merkle.Edit(ctx, c.src, c.head.Root, c.changes(ctx), w.put)
 	if err == nil {
 		err = w.flush()
+	}
+	if err == nil {
+		c.usage = c.growth.of(c.h.usageOf(c.v))
+		err = c.h.admitHead(c.v, c.usage)
 	}
 	if err != nil {
 		return api.Head{}, err
@@ -272,39 +282,57 @@ func (c *commit) apply(ctx context.Context) (api.Head, error) {
 // merged reports whether the new tree is not what the replica alone would have.
 func (c *commit) merged() bool { return c.d.special || c.head.Snapshot != c.req.Seen }
 
-// changes yields the changes of the head, and notes which conflicts they settle.
-func (c *commit) changes() iter.Seq2[merkle.Change, error] {
+// changes yields the changes of the head, and notes which conflicts they settle and what the
+// head grows by.
+func (c *commit) changes(ctx context.Context) iter.Seq2[merkle.Change, error] {
 	return func(yield func(merkle.Change, error) bool) {
 		n, extra := 0, c.d.extra
+		heads := merkle.NewCursor(ctx, c.src, c.head.Root)
+		besides := func() bool {
+			change, err := extra[0], c.grow(heads, extra[0])
+			extra = extra[1:]
+			return yield(change, err) && err == nil
+		}
 		for e, err := range c.edits(nil) {
 			if err != nil {
 				yield(merkle.Change{}, err)
 				return
 			}
 			for len(extra) > 0 && merkle.Compare(extra[0].Path, e.Path) <= 0 {
-				if !yield(extra[0], nil) {
+				if !besides() {
 					return
 				}
-				extra = extra[1:]
 			}
-			fate := c.d.fates[n]
+			fate, before := c.d.fates[n], c.d.before[n]
 			n++
 			c.note(e.Path, fate)
 			if fate != applied {
 				continue
 			}
 			c.tally.add(e.New)
+			c.growth.add(before.usage(), usageOf(e.New))
 			change, err := toChange(e)
 			if !yield(change, err) || err != nil {
 				return
 			}
 		}
-		for _, change := range extra {
-			if !yield(change, nil) {
+		for len(extra) > 0 {
+			if !besides() {
 				return
 			}
 		}
 	}
+}
+
+// grow takes note of a change that is no edit.
+func (c *commit) grow(heads *merkle.Cursor, change merkle.Change) error {
+	before, _, err := lookup(heads, change.Path)
+	if err != nil {
+		return err
+	}
+	after, err := decodeEntry(change.Path, change.New)
+	c.growth.add(usageOf(before), usageOf(after))
+	return err
 }
 
 func toChange(e api.Edit) (merkle.Change, error) {
@@ -345,7 +373,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	before = append(before, opened...)
 	last := c.last + uint64(len(c.settled))
 	if answer.Head != c.head || last != c.last {
-		writes, err := headWrites(c.v, answer.Head, last)
+		writes, err := headWrites(c.v, answer.Head, last, c.usage)
 		if err != nil {
 			return err
 		}
@@ -364,41 +392,8 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}
-	c.h.setStand(c.v, answer.Head, last)
+	c.h.setStand(c.v, answer.Head, last, c.usage)
 	c.publish(answer)
 	c.s.close(rec)
 	return nil
-}
-
-// nodeWriter collects new nodes into batches for the store.
-type nodeWriter struct {
-	ctx    context.Context
-	h      *Hub
-	volume cas.VolumeID
-	batch  []cas.Blob
-	size   int
-}
-
-const nodeBatch = 1 << 20
-
-func (w *nodeWriter) put(b cas.Blob) error {
-	kept := cas.Seal(cas.Node, slices.Clone(b.Plain()))
-	w.batch = append(w.batch, kept)
-	if w.size += kept.Size(); w.size < nodeBatch {
-		return nil
-	}
-	return w.flush()
-}
-
-func (w *nodeWriter) flush() error {
-	if len(w.batch) == 0 {
-		return nil
-	}
-	err := w.h.store.Put(w.ctx, w.volume, w.batch)
-	w.batch, w.size = w.batch[:0], 0
-	return w.h.stopped(err)
-}
-
-func timeOf(t time.Time) manifest.Time {
-	return manifest.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
 }

@@ -43,6 +43,7 @@ type decider struct {
 	last string         // path of the last edit
 
 	fates   []fate          // by edit
+	before  []weight        // the head's versions, by edit
 	extra   []merkle.Change // what goes to the head besides New: merged manifests and restored directories, ascending
 	clashes []api.Conflict  // edits that conflict, without ID, replica, client and time, in no order
 	kept    []string        // in no order
@@ -92,6 +93,7 @@ func (d *decider) add(e api.Edit) error {
 		}
 	}
 	d.fates = append(d.fates, dec.fate)
+	d.before = append(d.before, weigh(dec.head))
 	d.place(dec)
 	d.last = e.Path
 	return nil

@@ -31,8 +31,11 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err := h.writable(); err != nil {
 		return api.DiffAnswer{}, err
 	}
-	raw, err := encodePart(req)
+	raw, err := h.encodePart(req)
 	if err != nil {
+		return api.DiffAnswer{}, err
+	}
+	if err := h.admitStaged(s, v, req.Part, req.Edits, 0); err != nil {
 		return api.DiffAnswer{}, err
 	}
 	missing, err := h.missing(ctx, v.id, req.Names())
@@ -53,15 +56,15 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 
 // encodePart returns a part's binary form without what it asks beside its edits, after
 // checking all that can be checked of a part alone.
-func encodePart(req *api.DiffRequest) ([]byte, error) {
-	limits := api.DefaultLimits()
+func (h *Hub) encodePart(req *api.DiffRequest) ([]byte, error) {
+	limits := h.limits
 	switch {
 	case req.Part < 0 || req.Part >= limits.Parts:
 		return nil, refuse(api.ErrTooLarge, "part %d is not below %d", req.Part, limits.Parts)
 	case len(req.Ask) > limits.Blobs:
 		return nil, refuse(api.ErrTooLarge, "part %d asks for %d blobs, more than %d", req.Part, len(req.Ask), limits.Blobs)
 	}
-	if err := checkEdits("part", req.Edits); err != nil {
+	if err := checkEdits("part", req.Edits, limits.Edits); err != nil {
 		return nil, err
 	}
 	raw, err := (&api.DiffRequest{Session: req.Session, Part: req.Part, Edits: req.Edits}).Append(nil)
@@ -75,8 +78,8 @@ func encodePart(req *api.DiffRequest) ([]byte, error) {
 }
 
 // checkEdits refuses edits that are too many, not in order, or not valid.
-func checkEdits(what string, edits []api.Edit) error {
-	if limit := api.DefaultLimits().Edits; len(edits) > limit {
+func checkEdits(what string, edits []api.Edit, limit int) error {
+	if len(edits) > limit {
 		return refuse(api.ErrTooLarge, "%s: %d edits, more than %d", what, len(edits), limit)
 	}
 	for i, e := range edits {
@@ -155,7 +158,7 @@ func (h *Hub) stagePart(s *session, req *api.DiffRequest, raw []byte, lacking []
 	if err := h.meta.write(writes...); err != nil {
 		return err
 	}
-	s.track(req.Part, &part{slices: n, lacking: lacking})
+	s.track(req.Part, &part{slices: n, adds: addedBy(req.Edits), lacking: lacking})
 	return nil
 }
 
@@ -191,6 +194,9 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 	}
 	defer s.done()
 	if err := h.keep(s); err != nil {
+		return err
+	}
+	if err := h.admitStaged(s, v, -1, nil, sizeOf(blobs)); err != nil {
 		return err
 	}
 	s.publishUpload(len(blobs))

@@ -19,7 +19,10 @@
 //
 // # Metadata, format 1
 //
-//	volume   = "v" volume                 {"name", "head": {"snapshot", "seq", "root"}, "settled"}
+//	volume   = "v" volume                 {"name", "head": {"snapshot", "seq", "root"}, "settled", "owner": the
+//	                                      client that made it, "usage": {"bytes", "files", "entries"} of the head}
+//	quota    = "l" "v" volume             {"bytes", "files"} that the volume may hold at most; 0: any
+//	         | "l" "c" client             the same of all volumes that the client made
 //	snapshot = "s" volume id              a snapshot of the volume: {"snapshot", "seq", "root"}
 //	number   = "q" volume u64             the ID of the volume's snapshot with that number
 //	slot     = "r" replica volume         the pair's last session: {"session", "run", "client",
@@ -65,6 +68,13 @@
 // Which blobs are missing is answered, and blobs and nodes are read, on behalf of the volumes
 // that the caller may read, and a commit checks the blobs that its edits name in the same way. A session
 // is its starter's.
+//
+// # Quotas
+//
+// What the head of each volume holds is a running total in the volume's record, which each commit
+// brings up to date by what it applies; a record without one has the tree walked when the
+// repository is opened. A commit is held against the quotas of the volume and of the client that
+// made it before anything of it counts, and so is what sessions stage and send before it: see [api.Quota].
 //
 // # Commit
 //

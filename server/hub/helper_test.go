@@ -197,7 +197,7 @@ func file(content string) (*manifest.Manifest, cas.Blob) {
 }
 
 // Check walks the head's tree: each entry's parent is a directory entry, and each blob that
-// an entry names is there and holds what it should.
+// an entry names is there and holds what it should. What the tree holds is what the volume says.
 func (h *Hub) Check(ctx context.Context, v cas.VolumeID) error {
 	s, err := h.Snapshot(ctx, v, cas.ID{})
 	if err != nil {
@@ -221,6 +221,13 @@ func (h *Hub) Check(ctx context.Context, v cas.VolumeID) error {
 		if err := h.checkBlobs(ctx, v, api.EditNames([]api.Edit{{Path: e.Path, New: m}})); err != nil {
 			return fmt.Errorf("%q: %w", e.Path, err)
 		}
+	}
+	counted, err := h.count(ctx, v, s.Record.Root)
+	if err != nil {
+		return err
+	}
+	if used, err := h.Usage(ctx, v); err != nil || used != counted {
+		return fmt.Errorf("the volume says that its head holds %+v, and it holds %+v: %v", used, counted, err)
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Options struct {
 	Now   func() time.Time                    // the clock of sessions and records; nil: time.Now
 	Store func(dir string) (cas.Store, error) // opens the store of blobs in dir; nil: badgerstore
 
+	Limits api.Limits // zero: api.DefaultLimits
+
 	Events *events.Bus // hears of what happens; nil: none. Not closed by the hub
 
 	Attempts access.Limits // of failed ones to authenticate or register; zero: access.DefaultLimits
@@ -43,6 +45,7 @@ type Hub struct {
 	now   func() time.Time
 
 	events *events.Bus
+	limits api.Limits
 
 	poison *poison
 
@@ -50,6 +53,7 @@ type Hub struct {
 	closed   bool
 	closing  chan struct{} // closed with the hub, for those that wait
 	volumes  map[cas.VolumeID]*volume
+	quotas   map[quotaOf]quotaRecord
 	sessions map[api.SessionID]*session
 	slots    map[slot]*session
 	starting sync.Mutex     // held by who gives a session its place or takes it, and by CreateVolume
@@ -73,12 +77,17 @@ func Open(dir string, opts Options) (*Hub, error) {
 	h := &Hub{
 		id: rec.HubID, dir: dir, lock: lock, idle: opts.Idle, now: opts.Now, events: opts.Events, poison: &poison{},
 		volumes:  make(map[cas.VolumeID]*volume),
+		quotas:   make(map[quotaOf]quotaRecord),
+		limits:   opts.Limits,
 		sessions: make(map[api.SessionID]*session),
 		slots:    make(map[slot]*session),
 		closing:  make(chan struct{}),
 	}
 	if h.idle == 0 {
 		h.idle = DefaultIdle
+	}
+	if h.limits == (api.Limits{}) {
+		h.limits = api.DefaultLimits()
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -112,6 +121,9 @@ func (h *Hub) open(dir string, openStore func(string) (cas.Store, error), attemp
 		return err
 	}
 	if err := h.loadVolumes(); err != nil {
+		return err
+	}
+	if err := h.loadQuotas(); err != nil {
 		return err
 	}
 	return h.loadSessions()
@@ -159,7 +171,7 @@ func (h *Hub) leave() { h.calls.Done() }
 
 // Info implements [api.Hub].
 func (h *Hub) Info(ctx context.Context, volume string) (api.Info, error) {
-	info := api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: api.DefaultLimits()}
+	info := api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: h.limits}
 	if volume == "" {
 		return info, nil
 	}

@@ -23,6 +23,7 @@ const (
 	keyOpen     = 'o'
 	keySettled  = 'n'
 	keyAccess   = 't'
+	keyQuota    = 'l'
 )
 
 func volumeKey(v cas.VolumeID) []byte { return slices.Concat([]byte{keyVolume}, v[:]) }
@@ -51,6 +52,20 @@ func parsePartKey(key []byte) (id api.SessionID, part, slice int) {
 }
 
 func answerKey(key cas.VolumeID) []byte { return slices.Concat([]byte{keyAnswer}, key[:]) }
+
+// The second byte of a quota's key: whether it is about a volume or a client.
+const (
+	quotaVolume = 'v'
+	quotaClient = 'c'
+)
+
+func quotaKey(of quotaOf) []byte {
+	about := byte(quotaVolume)
+	if of.client {
+		about = quotaClient
+	}
+	return slices.Concat([]byte{keyQuota, about}, of.id[:])
+}
 
 func conflictsKey(v cas.VolumeID) []byte { return slices.Concat([]byte{keyConflict}, v[:]) }
 
@@ -120,9 +135,11 @@ func parseSettled(key, value []byte) (c conflictName, err error) {
 
 // volumeRecord is the value of a volume's key.
 type volumeRecord struct {
-	Name    string   `json:"name"`
-	Head    api.Head `json:"head"`
-	Settled uint64   `json:"settled,omitempty"` // the number of the latest settlement
+	Name    string       `json:"name"`
+	Head    api.Head     `json:"head"`
+	Settled uint64       `json:"settled,omitempty"` // the number of the latest settlement
+	Owner   api.ClientID `json:"owner,omitzero"`    // who made it; zero: the process itself
+	Usage   *api.Usage   `json:"usage,omitempty"`   // of the head's tree; nil: not counted yet
 }
 
 // slotRecord is the value of a slot's key: the last session of a replica with a volume.

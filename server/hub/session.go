@@ -13,10 +13,9 @@ import (
 
 // Bounds of sessions.
 const (
-	maxSessions = 4096     // live at a time
-	maxAnswers  = 4        // commits of a replica whose answers are kept
-	maxTracked  = 16 << 20 // names of a session of which the hub remembers whether they were there
-	maxCommand  = 32       // bytes of a command's name
+	maxAnswers = 4        // commits of a replica whose answers are kept
+	maxTracked = 16 << 20 // names of a session of which the hub remembers whether they were there
+	maxCommand = 32       // bytes of a command's name
 )
 
 // slot is the place of a session: a replica has one at a time with a volume.
@@ -52,7 +51,8 @@ type session struct {
 // part is what is known about a staged part.
 type part struct {
 	slices  int
-	lacking []bool // by the names of its edits: seen absent; nil: none was looked up
+	adds    api.Usage // what its edits bring
+	lacking []bool    // by the names of its edits: seen absent; nil: none was looked up
 }
 
 // begin takes the session to state to(its state) for a call, which ends with done.
@@ -164,15 +164,20 @@ func (s *session) stale(keep time.Duration) bool {
 	return ended(s.state) && s.calls == 0 && s.now().Sub(s.active) >= keep
 }
 
+// sizeOf returns the plain bytes of blobs.
+func sizeOf(blobs []cas.Blob) (bytes int64) {
+	for _, b := range blobs {
+		bytes += int64(b.Size())
+	}
+	return bytes
+}
+
 // progress counts stored blobs.
 func (s *session) progress(blobs []cas.Blob) {
 	if len(blobs) == 0 {
 		return
 	}
-	var bytes int64
-	for _, b := range blobs {
-		bytes += int64(b.Size())
-	}
+	bytes := sizeOf(blobs)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blobs += int64(len(blobs))

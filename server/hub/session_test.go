@@ -310,7 +310,7 @@ func TestManySessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := openTest(t, t.TempDir(), nil, Options{})
 	v := newTestVolume(t, h)
-	for range maxSessions {
+	for range api.DefaultLimits().Sessions {
 		if _, err := newClient(h, v).start(t.Context(), randomID()); err != nil {
 			t.Fatal(err)
 		}

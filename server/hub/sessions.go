@@ -161,7 +161,7 @@ func (h *Hub) untilExpiry() time.Duration {
 func (h *Hub) sweep() error {
 	all := h.allSessions()
 	keep := 2 * h.idle
-	if len(all) >= maxSessions/2 {
+	if len(all) >= h.limits.Sessions/2 {
 		keep = 0
 	}
 	for _, s := range all {
@@ -245,7 +245,7 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	head, settled := h.standOf(v)
 	return api.StartAnswer{
 		HubID: h.id, Session: s.id, State: info.State, Head: head, SeenOK: seenOK, Settled: settled, Open: len(open),
-		Staged: s.staged(), Fresh: fresh, Profile: chunker.Profile1, Limits: api.DefaultLimits(),
+		Staged: s.staged(), Fresh: fresh, Profile: chunker.Profile1, Limits: h.limits,
 	}, nil
 }
 
@@ -296,7 +296,7 @@ func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, erro
 	defer h.starting.Unlock()
 	at := slot{req.Replica, req.Volume}
 	h.mu.Lock()
-	old, full := h.slots[at], len(h.sessions) >= maxSessions
+	old, full := h.slots[at], len(h.sessions) >= h.limits.Sessions
 	h.mu.Unlock()
 	caller := api.CallerOf(ctx)
 	if old != nil && !old.yieldsTo(caller) {
@@ -321,7 +321,10 @@ func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, erro
 		return nil, err
 	}
 	if full {
-		return nil, refuse(api.ErrBusy, "the hub has %d sessions; try again later", maxSessions)
+		return nil, refuse(api.ErrBusy, "the hub has %d sessions, the most it may have; try again later", h.limits.Sessions)
+	}
+	if n := h.sessionsOf(caller.ID()); !caller.ID().IsZero() && n >= h.limits.ClientSessions {
+		return nil, refuse(api.ErrTooMany, "the client has %d sessions, the most of one client; try again later", n)
 	}
 	s := h.register(h.newSession(at, slotRecord{
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,

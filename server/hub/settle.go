@@ -60,8 +60,8 @@ func (c *commit) checkSettle(ctx context.Context) error {
 }
 
 // checkSettlements refuses settlements that are not valid.
-func checkSettlements(settle []api.Settlement) error {
-	if limit := api.DefaultLimits().Edits; len(settle) > limit {
+func checkSettlements(settle []api.Settlement, limit int) error {
+	if len(settle) > limit {
 		return refuse(api.ErrTooLarge, "commit: %d settlements, more than %d", len(settle), limit)
 	}
 	seen := make(map[cas.ID]bool, len(settle))

@@ -21,14 +21,16 @@ import (
 type volume struct {
 	id      cas.VolumeID
 	name    string
-	head    api.Head      // guarded by Hub.mu, as settled and moved
+	owner   api.ClientID  // who made it; zero: the process itself
+	head    api.Head      // guarded by Hub.mu, as settled, usage and moved
 	settled uint64        // number of the latest settlement
+	usage   api.Usage     // of the head's tree
 	moved   chan struct{} // closed when the head becomes another, and replaced
 	lock    chan struct{} // holds one token while a commit is under way
 }
 
-func newVolume(id cas.VolumeID, rec volumeRecord) *volume {
-	return &volume{id: id, name: rec.Name, head: rec.Head, settled: rec.Settled,
+func newVolume(id cas.VolumeID, rec volumeRecord, usage api.Usage) *volume {
+	return &volume{id: id, name: rec.Name, owner: rec.Owner, head: rec.Head, settled: rec.Settled, usage: usage,
 		moved: make(chan struct{}), lock: make(chan struct{}, 1)}
 }
 
@@ -52,7 +54,11 @@ func (h *Hub) loadVolumes() error {
 		if err := decodeRecord(key, value, &rec); err != nil {
 			return err
 		}
-		h.volumes[id] = newVolume(id, rec)
+		usage, err := h.recorded(id, &rec)
+		if err != nil {
+			return fmt.Errorf("volume %q: %w", rec.Name, err)
+		}
+		h.volumes[id] = newVolume(id, rec, usage)
 		return nil
 	})
 }
@@ -79,10 +85,10 @@ func (h *Hub) standOf(v *volume) (head api.Head, settled uint64) {
 	return v.head, v.settled
 }
 
-func (h *Hub) setStand(v *volume, head api.Head, settled uint64) {
+func (h *Hub) setStand(v *volume, head api.Head, settled uint64, usage api.Usage) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v.settled = settled
+	v.settled, v.usage = settled, usage
 	if v.head == head {
 		return
 	}
@@ -169,8 +175,8 @@ func (h *Hub) createVolume(ctx context.Context, name string, id cas.VolumeID) (a
 	if err != nil {
 		return api.Volume{}, err
 	}
-	v := newVolume(id, volumeRecord{Name: name, Head: head})
-	writes, err := headWrites(v, head, 0)
+	v := newVolume(id, volumeRecord{Name: name, Head: head, Owner: api.CallerOf(ctx).ID()}, api.Usage{})
+	writes, err := headWrites(v, head, 0, api.Usage{})
 	if err != nil {
 		return api.Volume{}, err
 	}
@@ -216,10 +222,10 @@ func checkVolume(name string, id cas.VolumeID) error {
 	return nil
 }
 
-// headWrites returns the writes that make head the volume's newest snapshot, and settled the number of
-// its latest settlement.
-func headWrites(v *volume, head api.Head, settled uint64) ([]kv, error) {
-	rec, err := put(volumeKey(v.id), volumeRecord{Name: v.name, Head: head, Settled: settled})
+// headWrites returns the writes that make head, with a tree of that usage, the volume's newest snapshot, and settled
+// the number of its latest settlement.
+func headWrites(v *volume, head api.Head, settled uint64, usage api.Usage) ([]kv, error) {
+	rec, err := put(volumeKey(v.id), volumeRecord{Name: v.name, Head: head, Settled: settled, Owner: v.owner, Usage: &usage})
 	if err != nil {
 		return nil, err
 	}

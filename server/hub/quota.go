@@ -1,0 +1,249 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"dfs/cas"
+	"dfs/server/api"
+)
+
+// uploadSlack is what the uploads of sessions may have beyond a quota: blobs that were sent
+// twice, or of files that changed meanwhile.
+const uploadSlack = 64 << 20
+
+// quotaOf names what a quota is about.
+type quotaOf struct {
+	client bool
+	id     cas.VolumeID
+}
+
+// quotaRecord is the value of a quota's key.
+type quotaRecord struct {
+	Bytes int64 `json:"bytes"`
+	Files int64 `json:"files"`
+}
+
+func (h *Hub) loadQuotas() error {
+	return h.meta.each([]byte{keyQuota}, false, func(key, value []byte) error {
+		var rec quotaRecord
+		if err := decodeRecord(key, value, &rec); err != nil {
+			return err
+		}
+		q := quotaOf{client: key[1] == quotaClient}
+		copy(q.id[:], key[2:])
+		h.quotas[q] = rec
+		return nil
+	})
+}
+
+// SetQuota bounds a volume, or all volumes that a client made; a quota of zero bytes and files is none.
+// What is above it already stays. ErrInvalid for a quota of both or neither, or of less
+// than nothing, ErrNotFound for an unknown volume, ErrForbidden unless the caller administers the hub.
+func (h *Hub) SetQuota(ctx context.Context, q api.Quota) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	return wire(h.setQuota(ctx, q))
+}
+
+func (h *Hub) setQuota(ctx context.Context, q api.Quota) error {
+	of := quotaOf{client: !q.Client.IsZero(), id: cmp.Or(q.Client, q.Volume)}
+	switch {
+	case !api.CallerOf(ctx).MayAll(api.RightAdmin):
+		return refuse(api.ErrForbidden, "to set quotas takes the administration of the hub")
+	case q.Volume.IsZero() == q.Client.IsZero():
+		return refuse(api.ErrInvalid, "a quota is about a volume or about a client")
+	case q.Bytes < 0 || q.Files < 0:
+		return refuse(api.ErrInvalid, "a quota of %d bytes and %d files", q.Bytes, q.Files)
+	}
+	if !of.client {
+		if _, err := h.volume(of.id); err != nil {
+			return err
+		}
+	}
+	rec := quotaRecord{q.Bytes, q.Files}
+	write := kv{key: quotaKey(of)}
+	if rec != (quotaRecord{}) {
+		var err error
+		if write, err = put(write.key, rec); err != nil {
+			return err
+		}
+	}
+	if err := h.meta.write(write); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.quotas[of] = rec; rec == (quotaRecord{}) {
+		delete(h.quotas, of)
+	}
+	return nil
+}
+
+// Quotas lists the quotas with what is used of them: of volumes that the caller may read, its own, and
+// of all clients for whoever administers the hub.
+func (h *Hub) Quotas(ctx context.Context) ([]api.Quota, error) {
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer h.leave()
+	caller := api.CallerOf(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []api.Quota
+	for of, rec := range h.quotas {
+		q := api.Quota{Bytes: rec.Bytes, Files: rec.Files, Used: h.used(of)}
+		switch {
+		case of.client && (caller.MayAll(api.RightAdmin) || caller.ID() == of.id):
+			q.Client = of.id
+		case !of.client && caller.May(of.id, api.RightRead):
+			q.Volume = of.id
+		default:
+			continue
+		}
+		list = append(list, q)
+	}
+	slices.SortFunc(list, func(a, b api.Quota) int {
+		return cmp.Or(slices.Compare(a.Client[:], b.Client[:]), slices.Compare(a.Volume[:], b.Volume[:]))
+	})
+	return list, nil
+}
+
+// Usage returns what the head of a volume holds, ErrNotFound for an unknown one.
+func (h *Hub) Usage(ctx context.Context, id cas.VolumeID) (api.Usage, error) {
+	v, err := h.reach(ctx, id, api.RightRead)
+	if err != nil {
+		return api.Usage{}, err
+	}
+	return h.usageOf(v), nil
+}
+
+// covers reports whether what of names has the volume.
+func (q quotaOf) covers(v *volume) bool {
+	if q.client {
+		return v.owner == q.id
+	}
+	return v.id == q.id
+}
+
+// used returns what the heads of all volumes of a quota hold. The caller holds mu.
+func (h *Hub) used(of quotaOf) (u api.Usage) {
+	for _, v := range h.volumes {
+		if of.covers(v) {
+			u = plus(u, v.usage)
+		}
+	}
+	return u
+}
+
+// bounds returns the quotas that the volume is under. The caller holds mu.
+func (h *Hub) bounds(v *volume) []quotaOf {
+	var all []quotaOf
+	for _, of := range []quotaOf{{false, v.id}, {true, v.owner}} {
+		if _, ok := h.quotas[of]; ok {
+			all = append(all, of)
+		}
+	}
+	return all
+}
+
+// name names a quota for people. The caller holds mu.
+func (h *Hub) name(of quotaOf) string {
+	if of.client {
+		return fmt.Sprintf("quota of client %v", of.id)
+	}
+	return fmt.Sprintf("quota of volume %q", h.volumes[of.id].name)
+}
+
+// admitHead refuses a tree of usage then as the volume's head when that has more than it may.
+func (h *Hub) admitHead(v *volume, then api.Usage) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case then.Entries > h.limits.Entries && then.Entries > v.usage.Entries:
+		return refuse(api.ErrTooLarge, "commit: volume %q would have %d entries, more than %d", v.name, then.Entries, h.limits.Entries)
+	case then.Bytes > maxBytes:
+		return refuse(api.ErrTooLarge, "commit: volume %q would have more than %d bytes", v.name, int64(maxBytes))
+	}
+	for _, of := range h.bounds(v) {
+		q, used := h.quotas[of], h.used(of)
+		needed := api.Usage{Bytes: used.Bytes - v.usage.Bytes + then.Bytes, Files: used.Files - v.usage.Files + then.Files}
+		if q.Bytes > 0 && needed.Bytes > q.Bytes && then.Bytes > v.usage.Bytes {
+			return refuse(api.ErrQuota, "%s: %d bytes, of which %d are used, and %d would be with this commit", h.name(of), q.Bytes, used.Bytes, needed.Bytes)
+		}
+		if q.Files > 0 && needed.Files > q.Files && then.Files > v.usage.Files {
+			return refuse(api.ErrQuota, "%s: %d files, of which %d are used, and %d would be with this commit", h.name(of), q.Files, used.Files, needed.Files)
+		}
+	}
+	return nil
+}
+
+// admitStaged refuses what a session adds to what the sessions of its quotas have staged and not
+// committed, when that comes to more than the quotas. What comes to less may still be
+// too much for the commit: how much of the head goes with it is known only then. After
+// the hub was started again, what sessions staged before does not count.
+func (h *Hub) admitStaged(s *session, v *volume, part int, edits []api.Edit, uploaded int64) error {
+	h.mu.Lock()
+	bounds := h.bounds(v)
+	sessions := make(map[*session]*volume, len(h.sessions))
+	for _, other := range h.sessions {
+		if len(bounds) > 0 && h.volumes[other.slot.volume] != nil {
+			sessions[other] = h.volumes[other.slot.volume]
+		}
+	}
+	h.mu.Unlock()
+	for _, of := range bounds {
+		var staged api.Usage
+		bytes := uploaded
+		for other, at := range sessions {
+			if !of.covers(at) {
+				continue
+			}
+			except := -1
+			if other == s {
+				except = part
+			}
+			u, sent := other.holds(except)
+			staged, bytes = plus(staged, u), bytes+sent
+		}
+		staged = plus(staged, addedBy(edits))
+		h.mu.Lock()
+		q, used, name := h.quotas[of], h.used(of), h.name(of)
+		h.mu.Unlock()
+		switch {
+		case q.Bytes > 0 && (staged.Bytes > q.Bytes || bytes > q.Bytes+uploadSlack):
+			return refuse(api.ErrQuota, "%s: %d bytes, of which %d are used, and %d are waiting for a commit", name, q.Bytes, used.Bytes, max(staged.Bytes, bytes))
+		case q.Files > 0 && staged.Files > q.Files:
+			return refuse(api.ErrQuota, "%s: %d files, of which %d are used, and %d are waiting for a commit", name, q.Files, used.Files, staged.Files)
+		}
+	}
+	return nil
+}
+
+// addedBy returns the usage of what edits bring.
+func addedBy(edits []api.Edit) (u api.Usage) {
+	for _, e := range edits {
+		u = plus(u, usageOf(e.New))
+	}
+	return u
+}
+
+// holds returns what the session has staged, but for a part, and the bytes of blobs that it
+// sent, unless it has ended.
+func (s *session) holds(except int) (u api.Usage, sent int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended(s.state) {
+		return u, 0
+	}
+	for n, p := range s.parts {
+		if n != except {
+			u = plus(u, p.adds)
+		}
+	}
+	return u, s.bytes
+}

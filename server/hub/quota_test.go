@@ -1,0 +1,250 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"dfs/cas"
+	"dfs/manifest"
+	"dfs/server/api"
+)
+
+// content returns n files of one byte each, with the blob of all.
+func content(names ...string) (edits, cas.Blob) {
+	m, b := file("x")
+	want := edits{}
+	for _, name := range names {
+		want[name] = m
+	}
+	return want, b
+}
+
+// wantQuota fails the test unless err is a refusal for a quota that says all the texts.
+func wantQuota(t *testing.T, err error, says ...string) {
+	t.Helper()
+	wantError(t, err, api.ErrQuota)
+	for _, text := range says {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%v: does not say %q", err, text)
+		}
+	}
+}
+
+func TestQuotaOfVolume(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	c := newClient(h, v)
+	three, x := content("a", "b", "c")
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Bytes: 3, Files: 4}); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, three, x)
+	head := c.seen
+	more, _ := content("d")
+	_, err := c.commit(t.Context(), more, x)
+	wantQuota(t, err, `quota of volume "docs"`, "3 bytes, of which 3 are used, and 4")
+	_, err = c.commit(t.Context(), edits{"l": link("a"), "m": link("b")})
+	wantQuota(t, err, "4 files, of which 3 are used, and 5")
+	c.mustPull(t)
+	if c.seen != head {
+		t.Error("a commit above the quota moved the head")
+	}
+	c.must(t, edits{"l": link("a"), "dir": dir(0o755, 1)}) // just within it; directories are no files
+
+	// In place of others, and a volume that is above its quota may shrink.
+	c.must(t, edits{"a": nil, "d": more["d"]}, x)
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Bytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, edits{"b": nil})
+	_, err = c.commit(t.Context(), edits{"b": more["d"]}, x)
+	wantQuota(t, err, "1 bytes, of which 2 are used, and 3")
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v}); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, edits{"b": more["d"]}, x)
+	mustCheck(t, h, v)
+}
+
+// TestQuotaOfSessions holds what two sessions stage together against a quota.
+func TestQuotaOfSessions(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Bytes: 3}); err != nil {
+		t.Fatal(err)
+	}
+	stage := func(c *client, s api.SessionID, part int, names ...string) error {
+		want, _ := content(names...)
+		_, err := h.Diff(t.Context(), api.DiffRequest{Session: s, Part: part, Edits: c.build(want)})
+		return err
+	}
+	start := func(c *client) api.SessionID {
+		s, err := c.start(t.Context(), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Session
+	}
+	a, b := newClient(h, v), newClient(h, v)
+	first, second := start(a), start(b)
+	for _, names := range [][]string{{"a", "b"}, {"c", "d"}} { // a part takes the place of the former
+		if err := stage(a, first, 0, names...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantQuota(t, stage(b, second, 0, "e", "f"), "3 bytes, of which 0 are used, and 4 are waiting")
+	if err := stage(b, second, 0, "e"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Report(t.Context(), first, api.Failed); err != nil {
+		t.Fatal(err)
+	}
+	if err := stage(b, second, 1, "f", "g"); err != nil {
+		t.Errorf("after the other session has ended: %v", err)
+	}
+	big := cas.Seal(cas.Chunk, make([]byte, cas.MaxSize))
+	for range uploadSlack / cas.MaxSize {
+		if err := h.Upload(t.Context(), second, []cas.Blob{big}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantQuota(t, h.Upload(t.Context(), second, []cas.Blob{big}), "waiting")
+	_, err := h.Commit(t.Context(), api.CommitRequest{Session: second, Key: randomID(), Blobs: []cas.Blob{big}})
+	wantQuota(t, err, "waiting")
+}
+
+// TestQuotaOfClient bounds all volumes that a client made, whoever fills them.
+func TestQuotaOfClient(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	owner := api.ClientID{7}
+	as := api.WithCaller(t.Context(), &api.Caller{Client: owner, Grants: api.Grants{All: api.RightWrite}})
+	var clients []*client
+	for i := range 2 {
+		v, err := h.CreateVolume(as, fmt.Sprint(i), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, newClient(h, v.ID))
+	}
+	other := newClient(h, newTestVolume(t, h))
+	if err := h.SetQuota(as, api.Quota{Client: owner, Bytes: 5}); !isError(err, api.ErrForbidden) {
+		t.Errorf("a client sets its own quota: %v", err)
+	}
+	if err := h.SetQuota(t.Context(), api.Quota{Client: owner, Bytes: 2}); err != nil {
+		t.Fatal(err)
+	}
+	one, x := content("a")
+	two, _ := content("a", "b")
+	clients[0].must(t, one, x)
+	_, err := clients[1].commit(t.Context(), two, x)
+	wantQuota(t, err, "quota of client", "2 bytes, of which 1 are used, and 3")
+	clients[1].must(t, one, x)
+	other.must(t, two, x)
+	list, err := h.Quotas(as)
+	if want := (api.Usage{Bytes: 2, Files: 2, Entries: 2}); err != nil || len(list) != 1 || list[0].Used != want || list[0].Client != owner {
+		t.Errorf("%+v, %v", list, err)
+	}
+	stranger := api.WithCaller(t.Context(), &api.Caller{Client: api.ClientID{8}})
+	if list, err := h.Quotas(stranger); err != nil || len(list) != 0 {
+		t.Errorf("a stranger sees %+v, %v", list, err)
+	}
+}
+
+// TestQuotasStay opens a hub again, with a volume of which what it holds is not recorded.
+func TestQuotasStay(t *testing.T) {
+	t.Parallel()
+	folder, mem := t.TempDir(), &cas.Mem{}
+	opts := Options{Store: func(string) (cas.Store, error) { return mem, nil }}
+	h, err := Open(folder, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newTestVolume(t, h)
+	c := newClient(h, v)
+	two, x := content("a", "b")
+	c.must(t, two, x)
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Bytes: 2}); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := put(volumeKey(v), volumeRecord{Name: "docs", Head: c.seen})
+	if err == nil {
+		err = h.meta.write(rec)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, folder, opts)
+	mustCheck(t, h, v)
+	c.hub = h
+	_, err = c.commit(t.Context(), edits{"c": two["a"]}, x)
+	wantQuota(t, err, "2 bytes, of which 2 are used")
+}
+
+func TestQuotasThatAreNone(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	for _, q := range []api.Quota{{Bytes: 1}, {Volume: v, Client: v, Bytes: 1}, {Volume: v, Bytes: -1}, {Volume: v, Files: -1}} {
+		if err := h.SetQuota(t.Context(), q); !isError(err, api.ErrInvalid) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	wantError(t, h.SetQuota(t.Context(), api.Quota{Volume: randomID(), Bytes: 1}), api.ErrNotFound)
+}
+
+func TestEntriesAreBounded(t *testing.T) {
+	t.Parallel()
+	limits := api.DefaultLimits()
+	limits.Entries = 3
+	h := openTest(t, t.TempDir(), nil, Options{Limits: limits})
+	c := newClient(h, newTestVolume(t, h))
+	c.must(t, edits{"d": dir(0o755, 1), "d/a": empty(1), "d/b": link("a")})
+	_, err := c.commit(t.Context(), edits{"c": empty(1)})
+	wantError(t, err, api.ErrTooLarge)
+	if !strings.Contains(err.Error(), "4 entries, more than 3") {
+		t.Error(err)
+	}
+	c.must(t, edits{"c": empty(1), "d/a": nil})
+}
+
+func TestSessionsOfAClientAreBounded(t *testing.T) {
+	t.Parallel()
+	limits := api.DefaultLimits()
+	limits.ClientSessions = 2
+	h := openTest(t, t.TempDir(), nil, Options{Limits: limits})
+	v := newTestVolume(t, h)
+	start := func(id byte) error {
+		ctx := api.WithCaller(context.Background(), &api.Caller{Client: api.ClientID{id}, Grants: api.Grants{All: api.RightWrite}})
+		_, err := newClient(h, v).start(ctx, randomID())
+		return err
+	}
+	for range 2 {
+		if err := start(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantError(t, start(1), api.ErrTooMany)
+	if err := start(2); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+}
+
+// TestHugeFiles adds and removes declared sizes whose sum is no number of 64 bits.
+func TestHugeFiles(t *testing.T) {
+	huge := &manifest.Manifest{Kind: manifest.File, Size: 1<<63 - 1}
+	var g growth
+	for range 5 {
+		g.add(api.Usage{}, usageOf(huge))
+	}
+	if after := g.of(api.Usage{Bytes: 5}); after.Bytes <= maxBytes || after.Files != 5 {
+		t.Errorf("%+v", after)
+	}
+}
