@@ -140,6 +140,9 @@ func (h *Hub) stagePart(s *session, req *api.DiffRequest, raw []byte, lacking []
 	if len(req.Edits) == 0 && len(req.Ask) > 0 {
 		return nil
 	}
+	if err := h.room(); err != nil {
+		return err
+	}
 	old := s.part(req.Part)
 	writes := slicesOf(partKey(s.id, req.Part), raw)
 	n := len(writes)

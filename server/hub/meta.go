@@ -135,6 +135,15 @@ func (m *meta) writeBatches(writes []kv) error {
 	return nil
 }
 
+// room refuses with cas.ErrNoSpace what the metadata is to hold for a client, when that
+// would go at the reserve of the disk. What ends a session is written out of the reserve.
+func (h *Hub) room() error {
+	if store, ok := h.store.(roomy); ok {
+		return h.stopped(store.Room())
+	}
+	return nil
+}
+
 // fits returns how many of the first writes one transaction takes.
 func fits(writes []kv) int {
 	size := 0
