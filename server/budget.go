@@ -34,6 +34,7 @@ type holding struct {
 	b      *budget
 	client string
 	n      int64
+	conn   *conn // of the request, if it is known
 }
 
 func newBudget(size int64, wait time.Duration) *budget {
@@ -51,7 +52,7 @@ func (b *budget) most(client string) int64 {
 // acquire waits for n bytes, or for all that the client may have when that is less.
 // ErrTooMany when they do not come free in time, ErrBusy when the server stops.
 func (b *budget) acquire(ctx context.Context, client string, n int64) (*holding, error) {
-	h := &holding{b, client, min(n, b.most(client))}
+	h := &holding{b: b, client: client, n: min(n, b.most(client))}
 	w := &waiter{client, h.n, make(chan struct{})}
 	b.mu.Lock()
 	b.queue = append(b.queue, w)
@@ -66,14 +67,20 @@ func (b *budget) acquire(ctx context.Context, client string, n int64) (*holding,
 	defer cancel()
 	late := time.NewTimer(b.wait)
 	defer late.Stop()
+	tick := time.NewTicker(patience / 2)
+	defer tick.Stop()
 	var refused error
-	select {
-	case <-w.got:
-		return h, nil
-	case <-late.C:
-		refused = invalid(api.ErrTooMany, "the hub's memory for requests, %d bytes, is taken; try again", b.size)
-	case <-ctx.Done():
-		refused = invalid(api.ErrBusy, "the request ended, or the hub is stopping; try again")
+	for refused == nil {
+		select {
+		case <-w.got:
+			return h, nil
+		case <-tick.C:
+			relieve(ctx, b)
+		case <-late.C:
+			refused = invalid(api.ErrTooMany, "the hub's memory for requests, %d bytes, is taken; try again", b.size)
+		case <-ctx.Done():
+			refused = invalid(api.ErrBusy, "the request ended, or the hub is stopping; try again")
+		}
 	}
 	if !b.leave(w) {
 		h.release()
@@ -137,6 +144,7 @@ func (h *holding) grow(n int64) error {
 
 // release gives all back. It may be called again.
 func (h *holding) release() {
+	h.conn.hold(nil)
 	h.b.mu.Lock()
 	defer h.b.mu.Unlock()
 	h.b.take(h.client, -h.n)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +92,7 @@ func TestBudgetRefusesWhenTheServerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(1, time.Hour)
 		server, stop := context.WithCancel(t.Context())
-		ctx := context.WithValue(t.Context(), serving{}, lifetime{server, server})
+		ctx := context.WithValue(t.Context(), serving{}, lifetime{stop: server})
 		if _, err := b.acquire(ctx, "", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -106,4 +107,28 @@ func TestBudgetRefusesWhenTheServerStops(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestReliefIsOfTheSameMemory cuts for who waits for memory only who has some of that, and the slowest of them.
+func TestReliefIsOfTheSameMemory(t *testing.T) {
+	l := newConns(nil, 9, time.Minute)
+	requests, downloads := newBudget(1, time.Second), newBudget(1, time.Second)
+	lagging := func(b *budget, lag time.Duration) *conn {
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = there.Close() })
+		c := &conn{Conn: here, of: l}
+		l.admit(c)
+		c.hold(b)
+		c.pace.since = time.Now().Add(-lag)
+		return c
+	}
+	upload, slow, slower, quick := lagging(requests, 9*patience), lagging(downloads, 2*patience), lagging(downloads, 3*patience), lagging(downloads, 0)
+	for _, cut := range []*conn{slower, slow, nil} {
+		if l.relieve(downloads); cut != nil && l.open[cut] {
+			t.Error("the slowest of the downloads was not cut")
+		}
+	}
+	if !l.open[upload] || !l.open[quick] {
+		t.Error("one was cut that has other memory, or is not slow")
+	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"container/list"
 	"errors"
 	"net"
 	"net/http"
@@ -13,25 +12,25 @@ import (
 // unsent is how many bytes of an answer the kernel holds that it can not send yet.
 const unsent = 64 << 10
 
-// conns is a listener with a bound on its connections. When there are too many, the one
-// that has been quiet for longest is closed: it has no request under way, or none of which
-// the header is complete. When none is quiet the next waits.
+// conns is a listener with a bound on its connections. When there are too many, one is closed that
+// is quiet: it has no request under way, or none of which the header is complete; or else one whose
+// peer lags with a body or an answer. First one of the address that has most. Else the next waits.
 type conns struct {
 	net.Listener
 	most  int
 	stall time.Duration
 
 	mu     sync.Mutex
-	open   map[*conn]*list.Element // of quiet, nil of those at work
-	quiet  *list.List              // of *conn
-	change chan struct{}           // closed when a connection ends or falls quiet, and replaced
+	open   map[*conn]bool
+	hosts  map[string]int // how many are open, by address
+	change chan struct{}  // closed when a connection ends or falls quiet, and replaced
 	closed chan struct{}
 }
 
 func newConns(ln net.Listener, most int, stall time.Duration) *conns {
 	return &conns{
 		Listener: ln, most: most, stall: stall,
-		open: make(map[*conn]*list.Element), quiet: list.New(), change: make(chan struct{}), closed: make(chan struct{}),
+		open: make(map[*conn]bool), hosts: make(map[string]int), change: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
 
@@ -43,6 +42,7 @@ func (l *conns) Accept() (net.Conn, error) {
 	}
 	limitUnsent(raw, unsent)
 	c := &conn{Conn: raw, of: l}
+	c.host, _, _ = net.SplitHostPort(raw.RemoteAddr().String())
 	for {
 		change, ok := l.admit(c)
 		if ok {
@@ -50,6 +50,7 @@ func (l *conns) Accept() (net.Conn, error) {
 		}
 		select {
 		case <-change:
+		case <-time.After(grace):
 		case <-l.closed:
 			return nil, errors.Join(net.ErrClosed, raw.Close())
 		}
@@ -69,34 +70,78 @@ func (l *conns) Close() error {
 	}
 }
 
-// admit counts c in, in place of a quiet one if need be, or returns what to wait for.
+// admit counts c in, in place of another if need be, or returns what to wait for.
 func (l *conns) admit(c *conn) (change <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) >= l.most {
-		oldest := l.quiet.Front()
-		if oldest == nil {
+		old := l.dispensable()
+		if old == nil {
 			return l.change, false
 		}
-		old := oldest.Value.(*conn)
-		l.drop(old)
-		// Whoever reads from it sees that it is closed, and that is all there is to do.
-		_ = old.Conn.Close()
+		l.cut(old)
 	}
-	l.open[c] = l.quiet.PushBack(c)
+	l.open[c], c.quiet = true, time.Now()
+	l.hosts[c.host]++
 	return nil, true
+}
+
+// dispensable returns the connection that has to go for another, nil when there is none. The caller holds mu.
+func (l *conns) dispensable() (worst *conn) {
+	now := time.Now()
+	var most int
+	var longest time.Duration
+	for c := range l.open {
+		idle := !c.quiet.IsZero()
+		lag, least := c.pace.lag(now), patience
+		if idle {
+			lag, least = now.Sub(c.quiet), grace
+		}
+		if lag < least {
+			continue
+		}
+		if idle {
+			lag += time.Hour // before all that are at work
+		}
+		if n := l.hosts[c.host]; n > most || n == most && lag > longest {
+			worst, most, longest = c, n, lag
+		}
+	}
+	return worst
+}
+
+// relieve cuts the slowest connection whose request holds memory of b, for one that waits for some.
+func (l *conns) relieve(b *budget) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, most := time.Now(), patience
+	var slowest *conn
+	for c := range l.open {
+		if lag := c.pace.lag(now); c.holds == b && lag >= most {
+			slowest, most = c, lag
+		}
+	}
+	if slowest != nil {
+		l.cut(slowest)
+	}
+}
+
+// cut closes c. The caller holds mu.
+func (l *conns) cut(c *conn) {
+	l.drop(c)
+	// Whoever reads from it sees that it is closed, and that is all there is to do.
+	_ = c.Conn.Close()
 }
 
 // drop counts c out. The caller holds mu.
 func (l *conns) drop(c *conn) {
-	e, ok := l.open[c]
-	if !ok {
+	if !l.open[c] {
 		return
 	}
-	if e != nil {
-		l.quiet.Remove(e)
-	}
 	delete(l.open, c)
+	if l.hosts[c.host]--; l.hosts[c.host] == 0 {
+		delete(l.hosts, c.host)
+	}
 	l.changed()
 }
 
@@ -114,16 +159,14 @@ func (l *conns) state(nc net.Conn, s http.ConnState) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, ok := l.open[c]
-	switch {
-	case !ok:
-	case s == http.StateActive && e != nil:
-		l.quiet.Remove(e)
-		l.open[c] = nil
-	case s == http.StateIdle && e == nil:
-		l.open[c] = l.quiet.PushBack(c)
+	switch s {
+	case http.StateActive:
+		c.quiet = time.Time{}
+	case http.StateIdle:
+		c.quiet = time.Now()
 		l.changed()
 	}
+	c.pace = progress{}
 }
 
 // bare returns the connection that nc is, or is encrypted over.
@@ -139,21 +182,94 @@ func bare(nc net.Conn) *conn {
 // minRate bytes a second of it for the stall time. How long it lasts in all is not bounded.
 type conn struct {
 	net.Conn
-	of *conns
+	of   *conns
+	host string
+
+	// Guarded by of.mu.
+	quiet time.Time // since when it is; zero: it is not
+	pace  progress  // of its request
+	holds *budget   // of which its request holds memory; nil: none
+}
+
+// How long a peer may keep others waiting that want its place: one that sends no request, and one
+// with which a request makes no progress. And how many bytes are progress.
+const (
+	grace    = 250 * time.Millisecond
+	patience = 2 * time.Second
+	unit     = 4 << 10
+)
+
+// progress is how fast bytes come from a peer or go to it.
+type progress struct {
+	since time.Time     // when the wait that is under way began; zero: there is none
+	spent time.Duration // in waits since the last unit had passed
+	bytes int           // that passed meanwhile
+}
+
+// lag returns for how long the peer has been waited for without a unit passing; 0 when it is not waited for.
+func (p *progress) lag(now time.Time) time.Duration {
+	if p.since.IsZero() {
+		return 0
+	}
+	return p.spent + now.Sub(p.since)
+}
+
+// await says that the connection waits for its peer. A nil one takes no notes.
+func (c *conn) await() {
+	if c == nil {
+		return
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	c.pace.since = time.Now()
+}
+
+// passed says that it does not wait any more, and what passed.
+func (c *conn) passed(n int) {
+	if c == nil {
+		return
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	p := &c.pace
+	p.spent, p.bytes, p.since = p.lag(time.Now()), p.bytes+n, time.Time{}
+	if p.bytes >= unit {
+		p.spent, p.bytes = 0, 0
+	}
+}
+
+// hold says of which budget the connection's request holds memory.
+func (c *conn) hold(of *budget) {
+	if c == nil {
+		return
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	c.holds = of
 }
 
 // Write implements [net.Conn].
 func (c *conn) Write(p []byte) (written int, err error) {
 	least := leastIn(c.of.stall)
+	began, before := time.Now(), 0
 	for written < len(p) {
-		if err := c.SetWriteDeadline(time.Now().Add(c.of.stall)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(min(c.of.stall, patience/2))); err != nil {
 			return written, err
 		}
+		c.await()
 		n, err := c.Conn.Write(p[written:])
+		c.passed(n)
 		written += n
-		if err != nil && (n < least || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
+		if time.Since(began) < c.of.stall {
+			continue
+		}
+		if err != nil && written-before < least {
+			return written, err
+		}
+		began, before = time.Now(), written
 	}
 	return written, nil
 }

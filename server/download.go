@@ -41,7 +41,7 @@ func (s *server) download(c *gin.Context) (any, error) {
 		return nil, err
 	}
 	if c.Request.Method != http.MethodHead {
-		held, err := s.copies.acquire(ctx, clientOf(c.Request), downloadMemory)
+		held, err := s.holdOf(s.copies, c, downloadMemory)
 		if err != nil {
 			return nil, err
 		}

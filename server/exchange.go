@@ -32,6 +32,8 @@ type exchange struct {
 	stall time.Duration
 	beat  time.Duration
 
+	conn     *conn       // nil when it is not of Serve
+	body     *body       // nil when there is none
 	in, out  *pacer      // of the body and of the answer
 	stopping atomic.Bool // the body is not waited for any more: the server stops
 
@@ -48,11 +50,13 @@ type exchange struct {
 func newExchange(w http.ResponseWriter, r *http.Request, opts Options) *exchange {
 	x := &exchange{w: w, ctl: http.NewResponseController(w), stall: opts.Stall, beat: opts.Beat, header: http.Header{}}
 	x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.conn, _ = r.Context().Value(connOf{}).(*conn)
 	x.read = r.Body == http.NoBody
 	x.whole = x.read
 	if !x.read {
 		x.extendRead()
-		x.r.Body = &body{x: x, r: r.Body}
+		x.body = &body{x: x, r: r.Body}
+		x.r.Body = x.body
 	}
 	if r.ProtoAtLeast(1, 1) {
 		x.mu.Lock()
@@ -162,8 +166,18 @@ type body struct {
 	r     io.ReadCloser
 	read  bool // some read has returned
 	err   error
+	first []byte        // bytes that came and were not read yet
 	spent time.Duration // in reads since the last look at what moved
 	moved int           // meanwhile
+}
+
+// prime waits for the first bytes of the body. What goes wrong shows when they are read.
+func (x *exchange) prime() {
+	if b := x.body; b != nil && !b.read {
+		buf := make([]byte, unit)
+		n, _ := io.ReadFull(b, buf)
+		b.first = buf[:n]
+	}
 }
 
 // bodyError is the failure of a read of a body.
@@ -173,6 +187,11 @@ func (e *bodyError) Error() string { return fmt.Sprintf("request body: %v", e.er
 func (e *bodyError) Unwrap() error { return e.err }
 
 func (b *body) Read(p []byte) (int, error) {
+	if len(b.first) > 0 {
+		n := copy(p, b.first)
+		b.first = b.first[n:]
+		return n, nil
+	}
 	if b.err != nil {
 		return 0, b.err // a body that stalled is not waited for again
 	}
@@ -182,7 +201,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	began := time.Now()
+	b.x.conn.await()
 	n, err := b.r.Read(p[:b.x.in.most(len(p))])
+	b.x.conn.passed(n)
 	b.moved += n
 	if b.spent += time.Since(began); err == nil && b.spent >= b.x.stall {
 		if least := leastIn(b.x.stall); b.moved < least {

@@ -281,8 +281,21 @@ const (
 const blobMemory = 128
 
 // hold waits until n bytes of memory are the request's. Whoever holds some must not wait for more.
-func (s *server) hold(c *gin.Context, n int64) (*holding, error) {
-	return s.budget.acquire(c.Request.Context(), clientOf(c.Request), n)
+// Nobody gets any before the first bytes of the body are there.
+func (s *server) hold(c *gin.Context, n int64) (*holding, error) { return s.holdOf(s.budget, c, n) }
+
+func (s *server) holdOf(b *budget, c *gin.Context, n int64) (*holding, error) {
+	ctx := c.Request.Context()
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if ok {
+		x.prime()
+	}
+	held, err := b.acquire(ctx, clientOf(c.Request), n)
+	if err == nil && ok {
+		held.conn = x.conn
+		held.conn.hold(b)
+	}
+	return held, err
 }
 
 // length returns the length of a body, its limit where none is declared.

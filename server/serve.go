@@ -21,7 +21,18 @@ type serving struct{}
 type lifetime struct {
 	stop   context.Context // ends when the server is to stop
 	refuse context.Context // ends when bodies are not waited for any more
+	conns  *conns
 }
+
+// relieve has the slowest connection cut whose request holds memory of b, for which the one of ctx waits.
+func relieve(ctx context.Context, b *budget) {
+	if server, ok := ctx.Value(serving{}).(lifetime); ok {
+		server.conns.relieve(b)
+	}
+}
+
+// connOf is the key, in the context of a request, of its connection.
+type connOf struct{}
 
 // untilStop returns a context that ends with ctx, or when the server stops.
 func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -72,7 +83,10 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 		MaxHeaderBytes:    opts.Limits.Header,
 		ConnState:         bounded.state,
 		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(context.Background(), serving{}, lifetime{ctx, refuse})
+			return context.WithValue(context.Background(), serving{}, lifetime{ctx, refuse, bounded})
+		},
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connOf{}, bare(c))
 		},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
