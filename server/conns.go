@@ -194,7 +194,7 @@ type conn struct {
 // How long a peer may keep others waiting that want its place: one that sends no request, and one
 // with which a request makes no progress. And how many bytes are progress.
 const (
-	grace    = 250 * time.Millisecond
+	grace    = 100 * time.Millisecond
 	patience = 2 * time.Second
 	unit     = 4 << 10
 )

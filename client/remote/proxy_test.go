@@ -1,6 +1,8 @@
 package remote_test
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -16,6 +18,18 @@ const (
 	down                  // to the client
 )
 
+// harm is what a proxy does once so many bytes have passed.
+type harm int
+
+const (
+	cutting  harm = iota // it ends the connection
+	losing               // nothing more passes in the direction
+	delaying             // what comes after passes later
+	doubling             // the hub gets all that the client sent on the connection once more, on another
+)
+
+func (h harm) String() string { return [...]string{"cut", "lost", "delayed", "doubled"}[h] }
+
 // proxy passes connections on to a target, and does harm once when it is told to.
 type proxy struct {
 	url    string
@@ -24,6 +38,8 @@ type proxy struct {
 
 	mu    sync.Mutex
 	armed bool
+	kind  harm
+	taken []byte // what passed in dir since the last order
 	dir   direction
 	left  int // bytes that pass in dir before the harm
 	flip  int // with every so many bytes in dir one is changed, instead; 0: none
@@ -63,10 +79,20 @@ func newProxy(t testing.TB, target string, pace time.Duration) *proxy {
 }
 
 // cut has the proxy cut the connection on which n more bytes have passed in the direction, once.
-func (p *proxy) cut(dir direction, n int) {
+func (p *proxy) cut(dir direction, n int) { p.do(cutting, dir, n) }
+
+// do has the proxy do harm where n more bytes have passed in the direction, once.
+func (p *proxy) do(kind harm, dir direction, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed, p.dir, p.left, p.harms = true, dir, n, 0
+	p.armed, p.kind, p.dir, p.left, p.harms, p.taken = true, kind, dir, n, 0, nil
+}
+
+// passed returns what passed in the direction of the last order since then.
+func (p *proxy) passed() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
 }
 
 // damage has the proxy change every nth byte that comes down; 0 ends it.
@@ -93,8 +119,9 @@ func (p *proxy) pass(client net.Conn) {
 	p.conns[client], p.conns[hub] = true, true
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(hub, client, up) })
-	both.Go(func() { p.copy(client, hub, down) })
+	sent := new(recording)
+	both.Go(func() { p.copy(hub, client, up, sent) })
+	both.Go(func() { p.copy(client, hub, down, sent) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.conns, client)
@@ -102,8 +129,39 @@ func (p *proxy) pass(client net.Conn) {
 	p.mu.Unlock()
 }
 
+// A recording is what a client sent on a connection.
+type recording struct {
+	mu   sync.Mutex
+	sent []byte
+}
+
+func (r *recording) add(b []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent = append(r.sent, b...)
+}
+
+// again sends it to the hub on another connection, and reads what comes back as long as anything does.
+func (r *recording) again(target string) {
+	r.mu.Lock()
+	sent := bytes.Clone(r.sent)
+	r.mu.Unlock()
+	c, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	if _, err := c.Write(sent); err != nil {
+		return
+	}
+	for buf := make([]byte, 64<<10); err == nil; {
+		_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_, err = c.Read(buf)
+	}
+}
+
 // copy passes one direction on, until either side ends or the harm is done.
-func (p *proxy) copy(to, from net.Conn, dir direction) {
+func (p *proxy) copy(to, from net.Conn, dir direction, sent *recording) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 16<<10)
@@ -112,19 +170,42 @@ func (p *proxy) copy(to, from net.Conn, dir direction) {
 			time.Sleep(p.pace)
 		}
 		n, err := from.Read(buf)
-		n, cut := p.harm(buf[:n], dir)
-		if _, werr := to.Write(buf[:n]); werr != nil || err != nil || cut {
+		if dir == up {
+			sent.add(buf[:n])
+		}
+		first, harmed := p.harm(buf[:n], dir)
+		if _, werr := to.Write(buf[:first]); werr != nil || err != nil {
+			return
+		}
+		if !harmed {
+			continue
+		}
+		switch p.kind {
+		case cutting:
+			return
+		case losing:
+			_, _ = io.Copy(io.Discard, from)
+			return
+		case delaying:
+			time.Sleep(20 * time.Millisecond)
+		case doubling:
+			sent.again(p.target)
+		}
+		if _, err := to.Write(buf[first:n]); err != nil {
 			return
 		}
 	}
 }
 
-// harm returns how many of the bytes to pass, and whether to cut after them.
-func (p *proxy) harm(b []byte, dir direction) (n int, cut bool) {
+// harm returns how many of the bytes to pass at first, and whether the harm comes after them.
+func (p *proxy) harm(b []byte, dir direction) (n int, now bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if dir != p.dir {
 		return len(b), false
+	}
+	if p.flip == 0 {
+		p.taken = append(p.taken, b...)
 	}
 	if p.flip > 0 {
 		for i := range b {

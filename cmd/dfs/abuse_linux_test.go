@@ -124,6 +124,10 @@ func (a *abuse) begin(t *testing.T, addr string) (stop func()) {
 	var conns sync.Map
 	var failures atomic.Int64
 	opened.Add(a.conns)
+	pause := 10 * time.Millisecond
+	if a.stays {
+		pause = time.Second
+	}
 	for range a.conns {
 		all.Go(func() {
 			tell := sync.OnceFunc(opened.Done)
@@ -142,7 +146,7 @@ func (a *abuse) begin(t *testing.T, addr string) (stop func()) {
 				select {
 				case <-ended:
 					return
-				case <-time.After(10 * time.Millisecond):
+				case <-time.After(pause):
 				}
 			}
 		})
