@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -86,6 +87,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.counts.received.Add(int64(n))
 	if err == nil {
 		err = c.in.pass(c.open, n)
+	}
+	if err != nil && err != io.EOF {
+		// The HTTP library takes a line that a failed read cut for a whole one, and reads on: what comes
+		// late would be the rest of another answer.
+		_ = c.Close()
 	}
 	return n, err
 }

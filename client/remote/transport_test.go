@@ -2,16 +2,20 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
 	"dfs/cas"
+	"dfs/server"
+	"dfs/server/api"
 )
 
 // TestHTTP1Only asks a server that offers HTTP/2.
@@ -112,4 +116,67 @@ func TestPayloadIsReplayed(t *testing.T) {
 	}
 	_ = second.Close()
 	<-free
+}
+
+// TestLateRestOfALine has a header stop amid a line for longer than a stall, and go on. What came first must not
+// pass for the whole line, nor the rest for others.
+func TestLateRestOfALine(t *testing.T) {
+	handler := httptest.NewServer(server.New(statusDouble{}, server.Options{}))
+	defer handler.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var all sync.WaitGroup
+	all.Go(func() {
+		for first := true; ; first = false {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if !first {
+				all.Go(func() { relay(c, handler.Listener.Addr().String()) })
+				continue
+			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2")
+			c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+			io.Copy(io.Discard, c) // until the client gives up, or has read on
+			io.WriteString(c, "\r\nContent-Type: application/json\r\n\r\n{}")
+			c.Close()
+		}
+	})
+	h, err := New("http://"+ln.Addr().String(), Options{Stall: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := h.Status(t.Context(), cas.VolumeID{})
+	if err != nil || status.Conflicts != 7 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	h.Close()
+	ln.Close()
+	all.Wait()
+}
+
+// relay passes a connection on.
+func relay(c net.Conn, addr string) {
+	defer c.Close()
+	to, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	go func() {
+		io.Copy(to, c)
+		to.Close()
+	}()
+	io.Copy(c, to)
+}
+
+// statusDouble is a hub that tells a status, and nothing else.
+type statusDouble struct{ api.Hub }
+
+func (statusDouble) Status(context.Context, cas.VolumeID) (api.Status, error) {
+	return api.Status{Conflicts: 7}, nil
 }
