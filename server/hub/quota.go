@@ -8,6 +8,7 @@ import (
 
 	"dfs/cas"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // uploadSlack is what the uploads of sessions may have beyond a quota: blobs that were sent
@@ -173,10 +174,10 @@ func (h *Hub) admitHead(v *volume, then api.Usage) error {
 		q, used := h.quotas[of], h.used(of)
 		needed := api.Usage{Bytes: used.Bytes - v.usage.Bytes + then.Bytes, Files: used.Files - v.usage.Files + then.Files}
 		if q.Bytes > 0 && needed.Bytes > q.Bytes && then.Bytes > v.usage.Bytes {
-			return refuse(api.ErrQuota, "%s: %d bytes, of which %d are used, and %d would be with this commit", h.name(of), q.Bytes, used.Bytes, needed.Bytes)
+			return h.exceeded(of, v, "bytes", needed.Bytes, "would be with this commit")
 		}
 		if q.Files > 0 && needed.Files > q.Files && then.Files > v.usage.Files {
-			return refuse(api.ErrQuota, "%s: %d files, of which %d are used, and %d would be with this commit", h.name(of), q.Files, used.Files, needed.Files)
+			return h.exceeded(of, v, "files", needed.Files, "would be with this commit")
 		}
 	}
 	return nil
@@ -211,17 +212,41 @@ func (h *Hub) admitStaged(s *session, v *volume, part int, edits []api.Edit, upl
 			staged, bytes = plus(staged, u), bytes+sent
 		}
 		staged = plus(staged, addedBy(edits))
-		h.mu.Lock()
-		q, used, name := h.quotas[of], h.used(of), h.name(of)
-		h.mu.Unlock()
-		switch {
-		case q.Bytes > 0 && (staged.Bytes > q.Bytes || bytes > q.Bytes+uploadSlack):
-			return refuse(api.ErrQuota, "%s: %d bytes, of which %d are used, and %d are waiting for a commit", name, q.Bytes, used.Bytes, max(staged.Bytes, bytes))
-		case q.Files > 0 && staged.Files > q.Files:
-			return refuse(api.ErrQuota, "%s: %d files, of which %d are used, and %d are waiting for a commit", name, q.Files, used.Files, staged.Files)
+		if err := h.admitSum(of, v, staged, bytes); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// admitSum refuses what the sessions of a quota have staged in all, or the bytes that they sent.
+func (h *Hub) admitSum(of quotaOf, v *volume, staged api.Usage, sent int64) error {
+	const waiting = "are waiting for a commit"
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.quotas[of]
+	switch {
+	case q.Bytes > 0 && (staged.Bytes > q.Bytes || sent > q.Bytes+uploadSlack):
+		return h.exceeded(of, v, "bytes", max(staged.Bytes, sent), waiting)
+	case q.Files > 0 && staged.Files > q.Files:
+		return h.exceeded(of, v, "files", staged.Files, waiting)
+	}
+	return nil
+}
+
+// exceeded returns the refusal of a request that was to add to v, with which there would be so many bytes or
+// files, and says on the bus that there was one. The caller holds mu.
+func (h *Hub) exceeded(of quotaOf, v *volume, what string, wanted int64, how string) error {
+	limit, used := h.quotas[of].Bytes, h.used(of).Bytes
+	if what == "files" {
+		limit, used = h.quotas[of].Files, h.used(of).Files
+	}
+	e := events.QuotaExceeded{Volume: v.id, Of: what, Limit: limit, Wanted: wanted, At: h.now().UTC()}
+	if of.client {
+		e.Client = of.id
+	}
+	h.events.Publish(e)
+	return refuse(api.ErrQuota, "%s: %d %s, of which %d are used, and %d %s", h.name(of), limit, what, used, wanted, how)
 }
 
 // addedBy returns the usage of what edits bring.

@@ -9,6 +9,7 @@ import (
 	"dfs/cas"
 	"dfs/manifest"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // content returns n files of one byte each, with the blob of all.
@@ -115,6 +116,41 @@ func TestQuotaOfSessions(t *testing.T) {
 	wantQuota(t, h.Upload(t.Context(), second, []cas.Blob{big}), "waiting")
 	_, err := h.Commit(t.Context(), api.CommitRequest{Session: second, Key: randomID(), Blobs: []cas.Blob{big}})
 	wantQuota(t, err, "waiting")
+}
+
+// TestQuotasAreToldOf says on the bus which quota a request met.
+func TestQuotasAreToldOf(t *testing.T) {
+	t.Parallel()
+	o := observe(t, t.TempDir(), nil, Options{})
+	if err := o.SetQuota(t.Context(), api.Quota{Volume: o.volume, Bytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	owner := api.ClientID{7}
+	as := api.WithCaller(t.Context(), &api.Caller{Client: owner, Grants: api.Grants{All: api.RightWrite}})
+	theirs, err := o.CreateVolume(as, "theirs", randomID())
+	if err == nil {
+		err = o.SetQuota(t.Context(), api.Quota{Client: owner, Files: 1})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := events.Subscribe[events.QuotaExceeded](o.bus, 0)
+	two, x := content("a", "b")
+	_, err = o.client.commit(t.Context(), two, x)
+	wantQuota(t, err)
+	_, err = newClient(o.Hub, theirs.ID).commit(t.Context(), two, x)
+	wantQuota(t, err)
+	s, err := newClient(o.Hub, theirs.ID).start(t.Context(), randomID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.Diff(t.Context(), api.DiffRequest{Session: s.Session, Edits: o.client.build(two)})
+	wantQuota(t, err, "waiting")
+	at := o.clock.now().UTC()
+	wantEvents(t, told,
+		events.QuotaExceeded{Volume: o.volume, Of: "bytes", Limit: 1, Wanted: 2, At: at},
+		events.QuotaExceeded{Volume: theirs.ID, Client: owner, Of: "files", Limit: 1, Wanted: 2, At: at},
+		events.QuotaExceeded{Volume: theirs.ID, Client: owner, Of: "files", Limit: 1, Wanted: 2, At: at})
 }
 
 // TestQuotaOfClient bounds all volumes that a client made, whoever fills them.
