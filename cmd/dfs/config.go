@@ -32,7 +32,8 @@ type setting struct {
 func configurable(key string) bool {
 	switch key {
 	case "hub", "compression", "jobs", "wait", "rehash", "quiet", "verbose", "no-progress", "max-delete", "conflict", "data", "listen",
-		"log-format", "token-file", "auth", "tls-cert", "tls-key", "tls-self-signed":
+		"log-format", "token-file", "auth", "tls-cert", "tls-key", "tls-self-signed",
+		"bwlimit", "memory", "connections", "client-requests", "client-rate", "session-timeout":
 		return true
 	}
 	return false

@@ -32,16 +32,23 @@ func (l *hubLimits) flags(fs *pflag.FlagSet) {
 	fs.Var((*duration)(&l.sessions), "session-timeout", "end sessions that made no progress for `DURATION` (default 5m)")
 }
 
-// hub returns the options of the hub.
-func (l *hubLimits) hub() hub.Options { return hub.Options{Idle: max(l.sessions, time.Second)} }
-
-// server returns the options of the server.
-func (l *hubLimits) server() server.Options {
+// limits returns what the hub tells of them.
+func (l *hubLimits) limits() api.Limits {
 	limits := api.DefaultLimits()
 	if l.connections > 0 {
 		limits.Connections = int(l.connections)
 	}
-	return server.Options{Limits: limits, Memory: int64(l.memory), ClientRequests: int(l.requests), ClientRate: int64(l.rate)}
+	return limits
+}
+
+// hub returns the options of the hub.
+func (l *hubLimits) hub() hub.Options {
+	return hub.Options{Idle: max(l.sessions, time.Second), Limits: l.limits()}
+}
+
+// server returns the options of the server.
+func (l *hubLimits) server() server.Options {
+	return server.Options{Limits: l.limits(), Memory: int64(l.memory), ClientRequests: int(l.requests), ClientRate: int64(l.rate)}
 }
 
 // byteSize is a flag's value that is a number of bytes, 0 for the default.
