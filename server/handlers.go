@@ -86,6 +86,28 @@ func (s *server) status(c *gin.Context) (any, error) {
 	return status, err
 }
 
+func (s *server) overview(c *gin.Context) (any, error) {
+	o, err := s.hub.Overview(c.Request.Context())
+	if err == nil && s.opts.Oversee != nil {
+		s.opts.Oversee(&o)
+	}
+	return o, err
+}
+
+func (s *server) quotas(c *gin.Context) (any, error) {
+	list, err := s.hub.Quotas(c.Request.Context())
+	return api.QuotaList{Quotas: append([]api.Quota{}, list...)}, err
+}
+
+func (s *server) setQuota(c *gin.Context) (any, error) {
+	var req api.QuotaBounds
+	if err := s.readJSON(c, &req); err != nil {
+		return nil, err
+	}
+	q := api.Quota{Volume: req.Volume, Client: req.Client, Bytes: req.Bytes, Files: req.Files}
+	return struct{}{}, s.hub.SetQuota(c.Request.Context(), q)
+}
+
 func (s *server) snapshot(c *gin.Context) (any, error) {
 	v, err := s.queryVolume(c)
 	if err != nil {

@@ -61,7 +61,12 @@ var lines = map[api.Op]line{
 	api.OpVolumes: {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
 	api.OpReady:   {(*matrix).nothing, "", "", "", "", "", ""},
 	api.OpOpenAPI: {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
-	api.OpMetrics: {(*matrix).nothing, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
+	api.OpQuotas:  {(*matrix).nothing, "unauthorized", "", "", "", "", ""},
+	api.OpSetQuota: {func(m *matrix, _ int) (string, string, []byte) {
+		return asJSON("", api.QuotaBounds{Volume: m.volume.ID, Files: 1 << 40})
+	}, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
+	api.OpOverview: {(*matrix).nothing, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
+	api.OpMetrics:  {(*matrix).nothing, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
 
 	api.OpRegister: {func(m *matrix, _ int) (string, string, []byte) {
 		return asJSON("", api.RegisterRequest{Key: m.joinKey(), Token: api.NewToken()})

@@ -49,6 +49,8 @@ type Options struct {
 	Feed    *feed.Feed        // what GET /api/events tells; nil: the hub tells no events
 	Metrics http.Handler      // what GET /metrics answers; nil: the hub has no metrics
 	Observe func(*api.Status) // adds to a status what the hub does not know itself; nil: nothing
+
+	Oversee func(*api.Overview) // adds to an overview what the hub does not know itself; nil: nothing
 }
 
 const (
@@ -130,6 +132,7 @@ func (s *server) router() *gin.Engine {
 		api.OpStart: s.start, api.OpDiff: s.diff, api.OpUpload: s.upload, api.OpCommit: s.commit,
 		api.OpDownload: s.download, api.OpStat: s.download, api.OpSnapshots: s.snapshots,
 		api.OpSessions: s.sessions, api.OpAbortSession: s.abortSession,
+		api.OpOverview: s.overview, api.OpQuotas: s.quotas, api.OpSetQuota: s.setQuota,
 		api.OpChanges: s.changes, api.OpStatus: s.status, api.OpReport: s.report,
 		api.OpBlobs: s.blobs, api.OpNodes: s.nodes, api.OpSnapshot: s.snapshot,
 		api.OpConflicts: s.conflicts, api.OpSettle: s.settle,

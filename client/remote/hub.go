@@ -170,6 +170,24 @@ func (h *Hub) AbortSession(ctx context.Context, id api.SessionID) error {
 	return h.call(ctx, api.OpAbortSession, url.Values{"session": {id.String()}}, nil, nil)
 }
 
+// Quotas implements [api.Hub].
+func (h *Hub) Quotas(ctx context.Context) ([]api.Quota, error) {
+	var list api.QuotaList
+	err := h.call(ctx, api.OpQuotas, nil, nil, &list)
+	return list.Quotas, err
+}
+
+// SetQuota implements [api.Hub].
+func (h *Hub) SetQuota(ctx context.Context, q api.Quota) error {
+	return h.call(ctx, api.OpSetQuota, nil, api.QuotaBounds{Volume: q.Volume, Client: q.Client, Bytes: q.Bytes, Files: q.Files}, nil)
+}
+
+// Overview implements [api.Hub].
+func (h *Hub) Overview(ctx context.Context) (o api.Overview, err error) {
+	err = h.call(ctx, api.OpOverview, nil, nil, &o)
+	return o, err
+}
+
 // Ready implements [api.Hub].
 func (h *Hub) Ready(ctx context.Context) error { return h.call(ctx, api.OpReady, nil, nil, nil) }
 

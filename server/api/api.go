@@ -110,6 +110,19 @@ type Hub interface {
 	// administers its volume, ErrState while its commit is under way.
 	AbortSession(ctx context.Context, id SessionID) error
 
+	// Quotas lists the quotas with what is used of them: of volumes that the caller may read, its
+	// own, and those of all clients for whoever administers the hub.
+	Quotas(ctx context.Context) ([]Quota, error)
+
+	// SetQuota makes a quota what it bounds now; one of zero bytes and files is none. What is above
+	// it already stays. The same again does nothing. ErrInvalid for a quota of both a volume
+	// and a client or of neither, or of less than nothing, ErrNotFound for an unknown volume,
+	// ErrForbidden unless the caller administers the hub.
+	SetQuota(ctx context.Context, q Quota) error
+
+	// Overview tells how the hub fares. ErrForbidden unless the caller administers the hub.
+	Overview(ctx context.Context) (Overview, error)
+
 	// Ready returns nil when the hub would take a push, else why not: ErrPoisoned, ErrNoSpace, or
 	// ErrBusy when it is closing.
 	Ready(ctx context.Context) error

@@ -94,6 +94,17 @@ type (
 	SessionList struct {
 		Sessions []SessionInfo `json:"sessions"`
 	}
+	// QuotaList answers OpQuotas.
+	QuotaList struct {
+		Quotas []Quota `json:"quotas"`
+	}
+	// QuotaBounds asks OpSetQuota: a Quota without what is used of it.
+	QuotaBounds struct {
+		Volume cas.VolumeID `json:"volume,omitzero"`
+		Client ClientID     `json:"client,omitzero"`
+		Bytes  int64        `json:"bytes"`
+		Files  int64        `json:"files"`
+	}
 	// NewVolume asks OpCreateVolume.
 	NewVolume struct {
 		Name string       `json:"name"`

@@ -26,6 +26,7 @@ const (
 	OpRotateToken
 	OpRevoke
 	OpInfo
+	OpOverview
 	OpOpenAPI
 	OpVolumes
 	OpCreateVolume
@@ -40,6 +41,8 @@ const (
 	OpReport
 	OpSessions
 	OpAbortSession
+	OpQuotas
+	OpSetQuota
 	OpBlobs
 	OpNodes
 	OpSnapshot
@@ -100,6 +103,8 @@ var routes = [...]Route{
 		"ends a client's access, or a join key's validity, for good; a client may do so itself"},
 	OpInfo: {"info", http.MethodGet, "/api/hub", NeedsToken, []string{"name"}, nil, []string{JSON},
 		"the hub's identity, protocol and limits, and with name the volume of that name, if there is one"},
+	OpOverview: {"overview", http.MethodGet, "/api/hub/overview", NeedsAdmin, nil, nil, []string{JSON},
+		"how the hub fares: its volumes with what they hold, sessions, conflicts, tokens, the size of its store and the last alarm"},
 	OpOpenAPI: {"openapi", http.MethodGet, "/api/openapi.json", NeedsToken, nil, nil, []string{JSON},
 		"this document: the routes as OpenAPI 3.1"},
 	OpVolumes: {"volumes", http.MethodGet, "/api/volumes", NeedsToken, []string{"name"}, nil, []string{JSON},
@@ -128,6 +133,10 @@ var routes = [...]Route{
 		"the live sessions, the oldest first; without volume those of all"},
 	OpAbortSession: {"abort session", http.MethodDelete, "/api/sessions", NeedsAdmin, []string{"session"}, nil, []string{JSON},
 		"ends a session and drops what it staged"},
+	OpQuotas: {"quotas", http.MethodGet, "/api/quotas", NeedsToken, nil, nil, []string{JSON},
+		"the quotas of the volumes that the caller may read and its own, with what is used of them; for an administrator of the hub all"},
+	OpSetQuota: {"set quota", http.MethodPut, "/api/quotas", NeedsAdmin, nil, []string{JSON}, []string{JSON},
+		"bounds what a volume holds, or all volumes that a client made; zero bytes and files end the quota"},
 	OpBlobs: {"blobs", http.MethodPost, "/api/chunks/get", NeedsRead, []string{"session"}, []string{Binary}, []string{Binary},
 		"chunks and pages of a volume, as frames in the order asked for"},
 	OpNodes: {"nodes", http.MethodPost, "/api/tree/nodes", NeedsRead, nil, []string{Binary}, []string{Binary},

@@ -1,4 +1,4 @@
-// Package component has the parts of a hub's process that listen on its bus: log, metrics, progress, queue, verifier,
+// Package component has the parts of a hub's process that listen on its bus: log, metrics, progress, queue, verifier, alarm,
 // and the feed of those who listen from afar. Each is a package of its own, and none knows of another.
 package component
 
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dfs/server/api"
+	"dfs/server/component/alarm"
 	"dfs/server/component/eventlog"
 	"dfs/server/component/feed"
 	"dfs/server/component/metrics"
@@ -38,6 +39,7 @@ type Set struct {
 	metrics  *metrics.Metrics
 	progress *progress.Tracker
 	queue    *syncqueue.Queue
+	alarms   alarm.Keeper
 	stop     context.CancelFunc // of work that the end does not wait for
 	running  sync.WaitGroup
 }
@@ -59,6 +61,8 @@ func Start(bus *events.Bus, hub Hub, opts Options) *Set {
 	if opts.Log != nil {
 		s.start(func(ctx context.Context, sub *events.Subscription) { eventlog.Run(ctx, sub, opts.Log) })
 	}
+	alarms := events.Subscribe[events.BlobDamaged](bus, 0)
+	s.running.Go(func() { s.alarms.Run(context.Background(), alarms) })
 	snapshots := events.Subscribe[events.SnapshotCommitted](bus, unlooked)
 	s.running.Go(func() { verifier.New(hub, bus, opts.Verify).Run(ctx, snapshots) })
 	return s
@@ -92,3 +96,6 @@ func (s *Set) Observe(status *api.Status) {
 	}
 	status.Queue = s.queue.Of(status.Volume.ID)
 }
+
+// Oversee adds to an overview of the hub what the components know of it.
+func (s *Set) Oversee(o *api.Overview) { o.Alarm = s.alarms.Last() }

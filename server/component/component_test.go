@@ -93,6 +93,10 @@ func TestComponents(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
+	var o api.Overview
+	if parts.Oversee(&o); o.Alarm == nil || o.Alarm.Volume != volume.ID || o.Alarm.Path != "f" || o.Alarm.Count != 1 {
+		t.Errorf("alarm: %+v", o.Alarm)
+	}
 	if end := parts.Feed().End(); end == 0 {
 		t.Error("the feed is empty")
 	}

@@ -44,6 +44,8 @@ type Hub struct {
 	idle  time.Duration
 	now   func() time.Time
 
+	opened time.Time
+
 	events *events.Bus
 	limits api.Limits
 
@@ -92,6 +94,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 	if h.now == nil {
 		h.now = time.Now
 	}
+	h.opened = h.now().UTC()
 	if opts.Store == nil {
 		opts.Store = openBlobs
 	}

@@ -40,9 +40,7 @@ func (h *Hub) loadQuotas() error {
 	})
 }
 
-// SetQuota bounds a volume, or all volumes that a client made; a quota of zero bytes and files is none.
-// What is above it already stays. ErrInvalid for a quota of both or neither, or of less
-// than nothing, ErrNotFound for an unknown volume, ErrForbidden unless the caller administers the hub.
+// SetQuota implements [api.Hub].
 func (h *Hub) SetQuota(ctx context.Context, q api.Quota) error {
 	if err := h.enter(); err != nil {
 		return err
@@ -85,8 +83,7 @@ func (h *Hub) setQuota(ctx context.Context, q api.Quota) error {
 	return nil
 }
 
-// Quotas lists the quotas with what is used of them: of volumes that the caller may read, its own, and
-// of all clients for whoever administers the hub.
+// Quotas implements [api.Hub].
 func (h *Hub) Quotas(ctx context.Context) ([]api.Quota, error) {
 	if err := h.enter(); err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ func TestAccess(t *testing.T, open func(t *testing.T) (admin api.Secret, as As))
 		{"sessions of others", testOthersSessions},
 		{"blobs of volumes that the caller reads", testReadableBlobs},
 		{"history stays", testHistoryStays},
+		{"quotas of others", testOthersQuotas},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,8 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"snapshots", testSnapshots},
 		{"sessions", testSessions},
 		{"abort", testAbort},
+		{"quotas", testQuotas},
+		{"overview", testOverview},
 		{"ready", testReady},
 		{"cancelled", testCancelled},
 	} {
