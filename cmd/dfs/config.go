@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +17,10 @@ import (
 	"dfs/client"
 )
 
-// A config is the configuration file: lines of the form "key = value", blank
+// A config is a configuration file, the user's or a hub's own: lines of the form "key = value", blank
 // lines and lines that start with #. A key is the long name of a flag and gives its value
-// where neither the command line nor the environment does.
+// where neither the command line nor the environment does. No secret stands in it, but
+// the name of a file with one may.
 type config map[string]setting
 
 // A setting is a value and where it stands, for messages.
@@ -27,38 +29,65 @@ type setting struct {
 	from  string // file:line
 }
 
-// configurable reports whether key may stand in the configuration file: what
+// configurable reports whether key may stand in the user's configuration file: what
 // suits every run. Not so a volume's name, a message, or what turns a run into another.
 func configurable(key string) bool {
 	switch key {
-	case "hub", "compression", "jobs", "wait", "rehash", "quiet", "verbose", "no-progress", "max-delete", "conflict", "data", "listen",
-		"log-format", "token-file", "auth", "tls-cert", "tls-key", "tls-self-signed",
-		"bwlimit", "memory", "connections", "client-requests", "client-rate", "session-timeout":
+	case "compression", "jobs", "rehash", "no-progress", "max-delete", "conflict", "bwlimit":
+		return true
+	}
+	return configuresHub(key)
+}
+
+// configuresHub reports whether key may stand in a hub's own configuration file: each flag of serve,
+// and of dfs hub what suits every run.
+func configuresHub(key string) bool {
+	switch key {
+	case "data", "listen", "wait", "verbose", "log-format", "auth", "tls-cert", "tls-key", "tls-self-signed",
+		"memory", "connections", "client-requests", "client-rate", "session-timeout",
+		"hub", "token-file", "right", "expires", "quiet":
 		return true
 	}
 	return false
 }
 
-// loadConfig reads $XDG_CONFIG_HOME/dfs/config (~/.config/dfs/config); none is
-// an empty one.
-func loadConfig(env map[string]string) (config, error) {
+const configFlag = "config"
+
+// hubConfigFlag makes the flag that names a hub's own configuration file.
+func hubConfigFlag(fs *pflag.FlagSet) {
+	fs.String(configFlag, "", "take settings from `FILE` instead of the user's configuration file")
+}
+
+// loadSettings reads the configuration file of a command with the flags: the one that --config or its variable names, else the
+// user's.
+func loadSettings(flags *pflag.FlagSet, env map[string]string) (config, error) {
+	if f := flags.Lookup(configFlag); f != nil {
+		if path := cmp.Or(f.Value.String(), env[variable(configFlag)]); path != "" {
+			return readConfig(path, configuresHub)
+		}
+	}
 	dir, err := xdg(env, "XDG_CONFIG_HOME", ".config")
 	if err != nil {
 		return nil, nil // no home, no configuration
 	}
-	path := filepath.Join(dir, "dfs", "config")
-	f, err := os.Open(path)
+	c, err := readConfig(filepath.Join(dir, "dfs", "config"), configurable)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return c, err
+}
+
+// readConfig reads a file of which known tells the keys.
+func readConfig(path string, known func(key string) bool) (config, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return parseConfig(path, f)
+	return parseConfig(path, f, known)
 }
 
-func parseConfig(path string, r io.Reader) (config, error) {
+func parseConfig(path string, r io.Reader, known func(key string) bool) (config, error) {
 	c := config{}
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
@@ -72,7 +101,7 @@ func parseConfig(path string, r io.Reader) (config, error) {
 		switch {
 		case !ok:
 			return nil, &client.UsageError{Message: from + ": not of the form key = value"}
-		case !configurable(key):
+		case !known(key):
 			return nil, &client.UsageError{Message: fmt.Sprintf("%s: unknown key %s", from, quoted(key))}
 		case c[key].from != "":
 			return nil, &client.UsageError{Message: fmt.Sprintf("%s: %s is set already at %s", from, key, c[key].from)}
@@ -92,11 +121,12 @@ func variable(flag string) string {
 
 // applySettings gives each flag that the command line did not set its value
 // from the environment, else from the configuration. Left out are hidden flags
-// and the hub, whose sources differ in meaning (see newHub).
+// and those that say where the hub is, whose sources differ in meaning (see newHub, usualHub).
 func applySettings(flags *pflag.FlagSet, env map[string]string, c config) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Hidden || f.Name == "help" || f.Name == hubFlag {
+		where := f.Name == hubFlag || f.Name == dataFlag && flags.Lookup(hubFlag) != nil
+		if f.Changed || f.Hidden || f.Name == "help" || f.Name == configFlag || where {
 			return
 		}
 		s := setting{env[variable(f.Name)], variable(f.Name)}

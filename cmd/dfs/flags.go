@@ -12,7 +12,11 @@ import (
 	"dfs/client"
 )
 
-const hubFlag = "hub"
+// The flags that say where a hub is: any, and one on this machine.
+const (
+	hubFlag  = "hub"
+	dataFlag = "data"
+)
 
 // runFlags are the flags of push and pull, and of status where they suit it.
 type runFlags struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -31,27 +30,13 @@ Examples:
   dfs hub tokens revoke 5feceb66 --hub https://nas:8420`
 
 func (a *app) hubTokens() *cobra.Command {
-	var flags hubFlags
-	cmd := &cobra.Command{
+	return a.administering(&cobra.Command{
 		Use:       "tokens [list | revoke ID | rotate ID]",
 		Short:     "list tokens and join keys, or end one",
 		Long:      hubTokensHelp,
 		ValidArgs: []string{"list", "revoke", "rotate"},
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 || len(args) == 1 && args[0] == "list" || len(args) == 2 && (args[0] == "revoke" || args[0] == "rotate") {
-				return nil
-			}
-			return &client.UsageError{Message: "give list, revoke ID or rotate ID"}
-		},
-	}
-	flags.flags(cmd.Flags())
-	a.out.jsonFlag(cmd.Flags())
-	return a.command(cmd, func(ctx context.Context, args []string) (code int, err error) {
-		h, at, err := a.administer(ctx, &flags)
-		if err != nil {
-			return 0, err
-		}
-		defer func() { err = errors.Join(err, h.Close()) }()
+		Args:      verbs("give list, revoke ID or rotate ID", "revoke", "rotate"),
+	}, func(ctx context.Context, h managed, at string, args []string) (int, error) {
 		if len(args) < 2 {
 			return exitDone, a.listTokens(ctx, h)
 		}
@@ -65,39 +50,55 @@ func (a *app) hubTokens() *cobra.Command {
 		if err := h.Revoke(ctx, id); err != nil {
 			return 0, err
 		}
-		a.out.result("%v is revoked", id)
+		a.out.did(struct {
+			Type string       `json:"type"`
+			ID   api.ClientID `json:"id"`
+		}{"revoked", id}, "%v is revoked", id)
 		return exitDone, nil
 	})
 }
 
 // findClient returns the ID of a client or a join key that a user wrote, maybe cut.
 func findClient(ctx context.Context, h api.Admin, s string) (api.ClientID, error) {
+	return findID(s, "clients and join keys", func() ([]api.ClientID, error) {
+		ids, err := clientIDs(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		invites, err := h.Invites(ctx)
+		for _, i := range invites {
+			ids = append(ids, i.ID)
+		}
+		return ids, err
+	})
+}
+
+// clientIDs lists the clients, some more than once.
+func clientIDs(ctx context.Context, h api.Admin) (ids []api.ClientID, err error) {
+	tokens, err := h.Tokens(ctx)
+	for _, t := range tokens {
+		ids = append(ids, t.Client)
+	}
+	return ids, err
+}
+
+// findID returns the ID that a user wrote, or the one of all that begins with what the user wrote.
+func findID(s, kind string, all func() ([]cas.VolumeID, error)) (cas.VolumeID, error) {
 	const least = 8
 	if id, err := cas.ParseVolumeID(s); err == nil {
 		return id, nil
 	}
 	if len(s) < least {
-		return api.ClientID{}, &client.UsageError{Message: fmt.Sprintf("%s is no ID, nor the first %d digits of one", quoted(s), least)}
+		return cas.VolumeID{}, &client.UsageError{Message: fmt.Sprintf("%s is no ID, nor the first %d digits of one", quoted(s), least)}
 	}
-	tokens, err := h.Tokens(ctx)
+	ids, err := all()
 	if err != nil {
-		return api.ClientID{}, err
+		return cas.VolumeID{}, err
 	}
-	invites, err := h.Invites(ctx)
-	if err != nil {
-		return api.ClientID{}, err
-	}
-	found := make(map[api.ClientID]bool)
-	for _, t := range tokens {
-		found[t.Client] = strings.HasPrefix(t.Client.String(), s)
-	}
-	for _, i := range invites {
-		found[i.ID] = strings.HasPrefix(i.ID.String(), s)
-	}
-	maps.DeleteFunc(found, func(_ api.ClientID, ok bool) bool { return !ok })
-	ids := slices.Collect(maps.Keys(found))
-	if len(ids) != 1 {
-		return api.ClientID{}, &client.UsageError{Message: fmt.Sprintf("%d clients and join keys have an ID that begins with %s", len(ids), quoted(s))}
+	ids = slices.DeleteFunc(ids, func(id cas.VolumeID) bool { return !strings.HasPrefix(id.String(), s) })
+	slices.SortFunc(ids, func(a, b cas.VolumeID) int { return slices.Compare(a[:], b[:]) })
+	if ids = slices.Compact(ids); len(ids) != 1 {
+		return cas.VolumeID{}, &client.UsageError{Message: fmt.Sprintf("%d %s have an ID that begins with %s", len(ids), kind, quoted(s))}
 	}
 	return ids[0], nil
 }
@@ -121,7 +122,15 @@ func (a *app) rotate(ctx context.Context, h api.Admin, at string, id api.ClientI
 		a.out.notice("the token in the credentials is replaced")
 		return creds.Record(hubKey(at), cred)
 	}
-	fmt.Fprintln(a.out.stdout, string(cred.Token))
+	if !a.out.json {
+		fmt.Fprintln(a.out.stdout, string(cred.Token))
+		return nil
+	}
+	a.out.object(struct {
+		Type   string       `json:"type"`
+		Client api.ClientID `json:"client"`
+		Token  string       `json:"token"`
+	}{"rotated", id, string(cred.Token)})
 	return nil
 }
 
@@ -150,13 +159,9 @@ func (a *app) listTokens(ctx context.Context, h managed) error {
 		}
 		return nil
 	}
-	volumes, err := h.Volumes(ctx, "")
+	names, err := volumeNames(ctx, h)
 	if err != nil {
 		return err
-	}
-	names := make(map[cas.VolumeID]string)
-	for _, v := range volumes {
-		names[v.ID] = v.Name
 	}
 	w := tabwriter.NewWriter(a.out.stdout, 0, 0, 2, ' ', 0)
 	for _, t := range tokens {
@@ -180,14 +185,10 @@ func (a *app) listTokens(ctx context.Context, h managed) error {
 }
 
 // grantsText returns rights for people: "write" or "read docs, write src".
-func grantsText(g api.Grants, names map[cas.VolumeID]string) string {
+func grantsText(g api.Grants, names nameList) string {
 	var parts []string
 	for v, r := range g.Volumes {
-		name := v.String()
-		if n, ok := names[v]; ok {
-			name = quoted(n)
-		}
-		parts = append(parts, r.String()+" "+name)
+		parts = append(parts, r.String()+" "+names.of(v))
 	}
 	slices.Sort(parts)
 	if g.All > api.RightNone {

@@ -91,7 +91,7 @@ func (a *app) command(c *cobra.Command, r run) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		a.running = true
-		if a.config, err = loadConfig(a.env); err != nil {
+		if a.config, err = loadSettings(cmd.Flags(), a.env); err != nil {
 			return err
 		}
 		if err := applySettings(cmd.Flags(), a.env, a.config); err != nil {
@@ -113,7 +113,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	}
 	name := ""
 	if cmd.HasParent() {
-		name = cmd.Name()
+		name = strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 	}
 	path := ""
 	var pathErr *fs.PathError

@@ -32,13 +32,17 @@ in the file admin-token of the repository; dfs hub invite lets others log in.
 With TLS the hub prints the fingerprint of its key, for dfs login --fingerprint.
 It listens on loopback addresses only, unless it has both --auth and TLS.
 
+Each flag --a-b is also the variable DFS_A_B and a key of the file that --config
+names, with lines like "tls-self-signed = true".
+
 Usage:
   dfs serve [flags]
 
 Examples:
   dfs serve
   dfs serve --data /srv/dfs --listen 127.0.0.1:9000
-  dfs serve --data /srv/dfs --listen :8420 --auth --tls-self-signed`
+  dfs serve --data /srv/dfs --listen :8420 --auth --tls-self-signed
+  dfs serve --config /etc/dfs/hub.conf`
 
 // serveFlags say what is served, to whom and how.
 type serveFlags struct {
@@ -52,10 +56,11 @@ type serveFlags struct {
 }
 
 func (f *serveFlags) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.data, "data", "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
+	fs.StringVar(&f.data, dataFlag, "", "serve the repository in `DIR` (default: the default local repository, $XDG_DATA_HOME/dfs)")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:8420", "listen on `ADDRESS`; port 0 takes a free one (default 127.0.0.1:8420)")
 	f.limits.flags(fs)
 	waitFlag(fs, &f.wait)
+	hubConfigFlag(fs)
 	fs.BoolVar(&f.auth, "auth", false, "let in only who has a token, each to what it may do")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "speak TLS with the certificate in `FILE`, and those that signed it")
 	fs.StringVar(&f.tlsKey, "tls-key", "", "speak TLS with the private key in `FILE`")
@@ -160,6 +165,7 @@ func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error)
 	parts := component.Start(&bus, h, component.Options{Log: log.Handler()})
 	defer parts.Close()
 	opts.Log, opts.Bus, opts.Feed, opts.Metrics, opts.Observe = log, &bus, parts.Feed(), parts.Metrics(), parts.Observe
+	opts.Oversee = parts.Oversee
 	fmt.Fprintf(a.out.stderr, "listening on %s://%s\n", scheme, ln.Addr())
 	return server.Serve(ctx, ln, server.New(h, opts), log)
 }
