@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -161,7 +162,7 @@ func pick(list []api.Conflict, own api.ReplicaID, within string, args []string) 
 // match returns the indexes of the conflicts that arg names. exact says that it names them by an ID.
 func match(list []api.Conflict, within, arg string) (found []int, exact bool) {
 	for _, covers := range []func(name, p string) bool{includes, matches} {
-		for _, name := range []string{path.Join(within, arg), path.Clean(arg)} {
+		for _, name := range namesOf(within, arg) {
 			for i, c := range list {
 				if covers(name, c.Path) {
 					found = append(found, i)
@@ -182,8 +183,34 @@ func match(list []api.Conflict, within, arg string) (found []int, exact bool) {
 	return found, true
 }
 
-// includes reports whether name is a path or a directory above it.
-func includes(name, p string) bool { return name == p || below(p, name) }
+// namesOf returns what arg can mean: first in the directory within, then in the root. "." is where it is said.
+func namesOf(within, arg string) []string {
+	names := []string{path.Join(within, arg)}
+	if name := path.Clean(arg); within != "" && name != "." {
+		names = append(names, name)
+	}
+	return names
+}
+
+// relative has absolute paths below root begin in the directory within, as the others do.
+func relative(root, within string, args []string) []string {
+	out := slices.Clone(args)
+	for i, arg := range args {
+		if !filepath.IsAbs(arg) {
+			continue
+		}
+		if rel, err := filepath.Rel(root, arg); err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		if rel, err := filepath.Rel(filepath.Join(root, within), arg); err == nil {
+			out[i] = filepath.ToSlash(rel)
+		}
+	}
+	return out
+}
+
+// includes reports whether name is a path or a directory above it; "." is the root.
+func includes(name, p string) bool { return name == "." || name == p || below(p, name) }
 
 // matches reports whether a path, or a directory above it, matches name as a pattern.
 func matches(name, p string) bool {

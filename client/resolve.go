@@ -98,7 +98,7 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := pick(open, r.id.Replica, res.Within, res.Names)
+	list, err := pick(open, r.id.Replica, res.Within, relative(r.cfg.Dir, res.Within, res.Names))
 	if err != nil {
 		return nil, err
 	}
