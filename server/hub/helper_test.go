@@ -154,13 +154,15 @@ func (c *client) mustPull(t testing.TB) {
 	}
 }
 
-func buildRoot(tree map[string]*manifest.Manifest) (cas.ID, error) {
+func buildRoot(tree map[string]*manifest.Manifest) (cas.ID, error) { return buildTree(tree, nil) }
+
+func buildTree(tree map[string]*manifest.Manifest, put merkle.Sink) (cas.ID, error) {
 	paths := make([]string, 0, len(tree))
 	for p := range tree {
 		paths = append(paths, p)
 	}
 	slices.SortFunc(paths, merkle.Compare)
-	b := merkle.NewBuilder(nil)
+	b := merkle.NewBuilder(put)
 	for _, p := range paths {
 		value, err := tree[p].Encode()
 		if err == nil {
