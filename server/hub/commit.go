@@ -366,11 +366,11 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err != nil {
 		return err
 	}
-	opened, settled, err := c.conflictWrites()
+	conflicts, closing, err := c.conflictWrites()
 	if err != nil {
 		return err
 	}
-	before = append(before, opened...)
+	before = append(before, conflicts...)
 	last := c.last + uint64(len(c.settled))
 	if answer.Head != c.head || last != c.last {
 		writes, err := headWrites(c.v, answer.Head, last, c.usage)
@@ -388,7 +388,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err != nil {
 		return err
 	}
-	after = append(append(after, settled...), c.s.partDeletes()...)
+	after = append(append(after, closing...), c.s.partDeletes()...)
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}

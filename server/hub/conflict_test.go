@@ -162,3 +162,49 @@ func TestSettledAfter(t *testing.T) {
 		check(n + 1)
 	}
 }
+
+// TestCutSettlements opens hubs that were killed between the transactions of a commit that settles: before that of the
+// head it was not made, after it it was.
+func TestCutSettlements(t *testing.T) {
+	t.Parallel()
+	dir, mem := t.TempDir(), &cas.Mem{}
+	h := openTest(t, dir, mem, Options{})
+	v := newTestVolume(t, h)
+	a, b := newClient(h, v), newClient(h, v)
+	a.must(t, edits{"made": link("theirs"), "not": link("theirs")})
+	answer, err := b.commit(t.Context(), edits{"made": link("ours"), "not": link("ours")})
+	if err != nil || len(answer.Conflicts) != 2 {
+		t.Fatalf("%+v: %v", answer, err)
+	}
+	made, not := answer.Conflicts[0], answer.Conflicts[1]
+	if _, err := settled(h, v, made, "theirs"); err != nil {
+		t.Fatal(err)
+	}
+	cut := settledAs(not, not.Theirs, "theirs")
+	cut.Number = 2
+	rec, err := conflictWrite(v, &cut.Conflict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = h.meta.write(rec, kv{settledKey(v, b.replica, cut.Number), settledValue(conflictName{not.Path, b.replica, not.ID})},
+		kv{openKey(v, b.replica, made.Path), made.ID[:]})
+	if err == nil {
+		err = h.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h = openTest(t, dir, mem, Options{})
+	open, err := collect(h.Conflicts(t.Context(), api.ConflictsRequest{Volume: v}))
+	if err != nil || len(open) != 1 || open[0].ID != not.ID || open[0].Take != "" || open[0].Number != 0 {
+		t.Errorf("open are %+v: %v", open, err)
+	}
+	wantConflicts(t, h, v, 1)
+	if names, err := h.settledConflicts(v, b.replica, 0); err != nil || len(names) != 1 || names[0].id != made.ID {
+		t.Errorf("settled are %+v: %v", names, err)
+	}
+	if _, err := settled(h, v, not, "theirs"); err != nil {
+		t.Error(err)
+	}
+	wantConflicts(t, h, v, 0)
+}

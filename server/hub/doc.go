@@ -92,10 +92,11 @@
 // Then the edits are made, and written in this order: chunks and pages (mostly there
 // already), nodes, snapshot, a barrier of the store, and one transaction of the
 // metadata with head, snapshot, answer, conflicts, and the end of the session. What
-// would make it too large goes into transactions of its own, conflicts that open and the
-// answer's body before it, settled conflicts and the deletion of parts after it: cut
-// short, they leave an answer that does not count, or what the repeated commit writes
-// again, or a conflict open that need not be: none is settled before the head moves.
+// would make it too large goes into transactions of its own: conflicts, opened and settled, and the
+// answer's body before it, the deletion of parts and of the keys of what is open no more after it. Cut
+// short, they leave an answer that does not count, or what the repeated commit writes again. A settled
+// conflict whose number is above the volume's is one that was not settled: when the hub is opened that is
+// taken back, and what was left to be deleted among the open ones is.
 //
 // A page is stored only after a barrier has made all that it names durable. So a
 // page that is there is whole at any time, and a commit looks no deeper than
@@ -111,8 +112,7 @@
 // what whoever decided saw with what is. No record is ever deleted.
 //
 // The settlements of a volume are numbered. The number of the latest is in the volume's record, and
-// told together with the head; a commit that was cut short between its transactions leaves a
-// gap. A session says up to which the replica's base has taken them in. In those after that
+// told together with the head. A session says up to which the replica's base has taken them in. In those after that
 // the settled version takes the place of the base ([api.Rebase]) of what the replica sends: the same version again
 // is no edit, whatever the head has, and a newer one is an edit of it.
 package hub

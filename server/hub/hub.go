@@ -129,6 +129,9 @@ func (h *Hub) open(dir string, openStore func(string) (cas.Store, error), attemp
 	if err := h.loadQuotas(); err != nil {
 		return err
 	}
+	if err := h.repairConflicts(); err != nil {
+		return err
+	}
 	return h.loadSessions()
 }
 

@@ -170,15 +170,16 @@ func (c *commit) settleByEdits(ctx context.Context) error {
 	return nil
 }
 
-// conflictWrites returns the writes that open conflicts, and those that settle them.
-func (c *commit) conflictWrites() (opened, settled []kv, err error) {
+// conflictWrites returns the writes that open conflicts and settle them, which go before those of the head, whose
+// number of settlements makes these valid; and those after it: what is settled is among the open no more.
+func (c *commit) conflictWrites() (before, after []kv, err error) {
 	for i := range c.opened {
 		now := &c.opened[i]
 		rec, err := conflictWrite(c.v.id, now)
 		if err != nil {
 			return nil, nil, err
 		}
-		opened = append(opened, rec, kv{openKey(c.v.id, now.Replica, now.Path), now.ID[:]})
+		before = append(before, rec, kv{openKey(c.v.id, now.Replica, now.Path), now.ID[:]})
 	}
 	for i := range c.settled {
 		s := &c.settled[i]
@@ -188,10 +189,43 @@ func (c *commit) conflictWrites() (opened, settled []kv, err error) {
 			return nil, nil, err
 		}
 		name := conflictName{s.Path, s.Replica, s.ID}
-		settled = append(settled, rec, kv{settledKey(c.v.id, s.Replica, s.Number), settledValue(name)})
+		before = append(before, rec, kv{settledKey(c.v.id, s.Replica, s.Number), settledValue(name)})
 		if !s.superseded {
-			settled = append(settled, kv{key: openKey(c.v.id, s.Replica, s.Path)})
+			after = append(after, kv{key: openKey(c.v.id, s.Replica, s.Path)})
 		}
 	}
-	return opened, settled, nil
+	return before, after, nil
+}
+
+// repairConflicts completes the settlements of commits that were made when the hub was killed, and takes back
+// those of commits that were not.
+func (h *Hub) repairConflicts() error {
+	var writes []kv
+	for _, v := range h.volumes {
+		open, err := h.openConflicts(v.id, api.ReplicaID{})
+		if err != nil {
+			return err
+		}
+		for _, name := range open {
+			c, err := h.loadConflict(v.id, name)
+			if err != nil {
+				return err
+			}
+			if c == nil || c.Open {
+				continue
+			}
+			if c.Number <= v.settled {
+				writes = append(writes, kv{key: openKey(v.id, name.replica, name.path)})
+				continue
+			}
+			number := c.Number
+			c.Open, c.Take, c.Number = true, "", 0
+			rec, err := conflictWrite(v.id, c)
+			if err != nil {
+				return err
+			}
+			writes = append(writes, kv{key: settledKey(v.id, name.replica, number)}, rec)
+		}
+	}
+	return h.meta.writeBatches(writes)
 }
