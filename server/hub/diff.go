@@ -24,7 +24,8 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
-	if err := s.begin(afterPart); err != nil {
+	asks := len(req.Edits) == 0 && len(req.Ask) > 0
+	if err := s.begin(func(from api.State) api.State { return afterDiff(from, asks) }); err != nil {
 		return api.DiffAnswer{}, err
 	}
 	defer s.done()

@@ -55,8 +55,17 @@ func TestSessionStates(t *testing.T) {
 	}
 	at(api.Idle)
 	m, blob := file("x")
+	ask := api.DiffRequest{Session: session, Ask: []cas.Ref{blob.Ref()}}
+	if _, err := h.Diff(t.Context(), ask); err != nil {
+		t.Fatal(err)
+	}
+	at(api.ComputingDiff)
 	diff := api.DiffRequest{Session: session, Edits: c.build(edits{"f": m})}
 	if _, err := h.Diff(t.Context(), diff); err != nil {
+		t.Fatal(err)
+	}
+	at(api.RequestingMetadata)
+	if _, err := h.Diff(t.Context(), ask); err != nil {
 		t.Fatal(err)
 	}
 	at(api.RequestingMetadata)

@@ -38,11 +38,15 @@ func may(from, to api.State) bool {
 	return false
 }
 
-// afterPart returns the state of a session in state from that stages a part:
-// REQUESTING_METADATA with its first, and later ones come while files cross.
-func afterPart(from api.State) api.State {
-	if from == api.TransferringFiles {
+// afterDiff returns the state of a session in state from that stages a part: REQUESTING_METADATA with
+// its first, and later ones come while files cross. One that has staged none yet and only asks about blobs is
+// still comparing.
+func afterDiff(from api.State, asks bool) api.State {
+	switch {
+	case from == api.TransferringFiles:
 		return from
+	case asks && (from == api.Idle || from == api.ComputingDiff):
+		return api.ComputingDiff
 	}
 	return api.RequestingMetadata
 }
