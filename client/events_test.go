@@ -37,6 +37,8 @@ func heard(t *testing.T, fn func(*events.Bus)) (list []string, all []events.Even
 			line += e.Kind + " " + string(e.Path)
 		case events.FileDeleted:
 			line += e.Kind + " " + string(e.Path)
+		case events.FileMoved:
+			line += e.Kind + " " + string(e.From) + " to " + string(e.Path)
 		}
 		list, all = append(list, line), append(all, e)
 	}
@@ -74,19 +76,21 @@ func TestLocalChangesAreTold(t *testing.T) {
 	write("d/gone", "x")
 	write("edited", "one")
 	write("ignored", "x")
+	write("moves", "along")
 	write("same", "x")
 	got, first := push(func(cfg *client.Config) { cfg.Exclude = []string{"ignored"} })
-	want(got, "file_added directory d", "file_added file d/gone", "file_added file edited", "file_added file same")
+	want(got, "file_added directory d", "file_added file d/gone", "file_added file edited", "file_added file moves", "file_added file same")
 	got, _ = push(as)
 	want(got)
 
 	write("edited", "twenty")
 	write("ignored", "y")
 	write("new", "new")
-	if err := os.Remove(filepath.Join(dir, "d/gone")); err != nil { // which changes the mtime of d
+	if err := errors.Join(os.Remove(filepath.Join(dir, "d/gone")), // which changes the mtime of d
+		os.Rename(filepath.Join(dir, "moves"), filepath.Join(dir, "moved"))); err != nil {
 		t.Fatal(err)
 	}
-	changes := []string{"file_deleted file d/gone", "file_modified file edited", "file_added file new"}
+	changes := []string{"file_deleted file d/gone", "file_modified file edited", "file_moved file moves to moved", "file_added file new"}
 	got, _ = heard(t, func(bus *events.Bus) {
 		cfg := config(h, dir)
 		cfg.Events = bus
@@ -105,6 +109,9 @@ func TestLocalChangesAreTold(t *testing.T) {
 	if deleted := second[0].(events.FileDeleted); deleted.Base != first[1].(events.FileAdded).Hash || deleted.Replica.IsZero() ||
 		deleted.Replica != added.Replica || deleted.Volume != added.Volume || time.Since(deleted.At) > time.Hour {
 		t.Errorf("%+v", deleted)
+	}
+	if moved := second[2].(events.FileMoved); moved.Base != first[3].(events.FileAdded).Hash || moved.Size != 5 || moved.Hash == (cas.ID{}) {
+		t.Errorf("%+v", moved)
 	}
 }
 

@@ -72,12 +72,16 @@ type survey struct {
 	assume bool // the hub has what the base has
 	traits worktree.Traits
 	inodes *worktree.Inodes // of the index's records; nil: not asked for yet
+
+	changed changeLog // for the run's bus
 }
 
 // each calls visit for what is found, in path order, on the calling goroutine.
 // Files are read in parallel, ahead of visit.
 func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*found) error) error {
 	s.traits = s.r.root.Traits()
+	s.changed = changeLog{dir: s.r.cfg.Dir, side: Local}
+	defer s.changed.drop()
 	group, ctx := errgroup.WithContext(ctx)
 	order := make(chan *found, surveyAhead)
 	jobs := make(chan *found)
@@ -106,13 +110,16 @@ func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*fou
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := cmp.Or(s.publish(f), visit(f)); err != nil {
+			if err := cmp.Or(s.note(f), visit(f)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.publish()
 }
 
 // find sends what is to be visited to order, and before that to jobs what must be read.

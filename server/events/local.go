@@ -8,7 +8,7 @@ import (
 )
 
 // What a client publishes of its directory. Each path in which a survey finds something else than the
-// base is an event; a survey that is repeated publishes again. Directories and symlinks
+// base is an event, at the survey's end; a survey that is repeated publishes again. Directories and symlinks
 // are told like files. Base and Hash are hashes of manifests, Base that of what replica and hub
 // last agreed on: with it a conflict is noticed.
 
