@@ -5,6 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,6 +101,32 @@ func TestTokensStayHere(t *testing.T) {
 	}
 	if _, err := remote.New("http://127.0.0.1:1", remote.Options{Fingerprint: "sha256:00"}); err == nil {
 		t.Error("a fingerprint without TLS is taken")
+	}
+}
+
+// TestNoProxyForThisMachine: whatever the environment says, and however the loopback is spelled. The proxies of
+// the environment are read once in a process, so this is one of its own.
+func TestNoProxyForThisMachine(t *testing.T) {
+	if os.Getenv("HTTP_PROXY") == "" {
+		proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			t.Errorf("the proxy gets %s %s, with a token: %v", r.Method, r.URL, r.Header.Get("Authorization") != "")
+		}))
+		defer proxy.Close()
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestNoProxyForThisMachine$")
+		cmd.Env = append(os.Environ(), "HTTP_PROXY="+proxy.URL, "NO_PROXY=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	url := strings.Replace(serve(t, server.New(openHub(t), server.Options{})), "127.0.0.1", "LOCALHOST", 1)
+	h, err := remote.New(url, remote.Options{Token: api.NewToken(), Patience: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if _, err := h.Info(t.Context(), ""); err != nil {
+		t.Error(err)
 	}
 }
 
