@@ -143,10 +143,10 @@ func (s *server) router() *gin.Engine {
 		e.Handle(route.Method, route.Path, func(c *gin.Context) { s.serveKnown(c, route, h) })
 	}
 	e.NoRoute(func(c *gin.Context) {
-		s.refuse(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, c.Request.URL.EscapedPath()))
+		s.refuseAstray(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, c.Request.URL.EscapedPath()))
 	})
 	e.NoMethod(func(c *gin.Context) {
-		s.refuse(c, http.StatusMethodNotAllowed, invalid(api.ErrInvalid, "%s is not for %s", c.Request.Method, c.Request.URL.EscapedPath()))
+		s.refuseAstray(c, http.StatusMethodNotAllowed, invalid(api.ErrInvalid, "%s is not for %s", c.Request.Method, c.Request.URL.EscapedPath()))
 	})
 	return e
 }
@@ -269,6 +269,15 @@ func checkProtocol(r *http.Request) error {
 		err = api.VersionError(version, api.ProtocolVersion)
 	}
 	return err
+}
+
+// refuseAstray refuses what is for no route. In another version of the protocol it may be for one.
+func (s *server) refuseAstray(c *gin.Context, status int, e *api.Error) {
+	if err := checkProtocol(c.Request); err != nil {
+		e = api.AsError(err)
+		status = e.Code.Status()
+	}
+	s.refuse(c, status, e)
 }
 
 func contentType(r *http.Request) string {

@@ -305,6 +305,10 @@ func TestProtocolVersion(t *testing.T) {
 	if resp, data := do(t, "GET", base+"/api/hub", "", nil, api.HeaderProtocol, "1"); resp.StatusCode != 200 {
 		t.Errorf("this version: %s %s", resp.Status, data)
 	}
+	for path, method := range map[string]string{"/api/later": "GET", "/api/hub": "PATCH"} {
+		resp, data := do(t, method, base+path, "", nil, api.HeaderProtocol, "2")
+		wantRefusal(t, method+" "+path+", which this version has not", resp, data, 426, api.ErrVersion)
+	}
 	// Who speaks another protocol cannot be expected to have a token of this one.
 	resp, data := do(t, "GET", newContract(t).base+"/api/hub", "", nil, api.HeaderProtocol, "2")
 	wantRefusal(t, "without a token", resp, data, 426, api.ErrVersion)

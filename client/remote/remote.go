@@ -175,11 +175,11 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 	}
 	h.answered.Store(true)
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return h.refusal(op, resp)
-	}
 	if err := h.checkProtocol(resp.Header); err != nil {
 		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return h.refusal(op, resp)
 	}
 	return read(resp)
 }

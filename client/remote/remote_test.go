@@ -180,7 +180,8 @@ func TestAnotherProtocol(t *testing.T) {
 	defer h.Close()
 	_, jsonErr := h.Status(t.Context(), cas.VolumeID{})
 	binaryErr := h.Blobs(t.Context(), api.BlobsRequest{}, keep)
-	for _, err := range []error{jsonErr, binaryErr} {
+	refusal := h.Events(t.Context(), cas.VolumeID{}, func() {}, nil) // the hub has none
+	for _, err := range []error{jsonErr, binaryErr, refusal} {
 		if !errors.Is(err, api.ErrVersion) || !strings.Contains(err.Error(), "protocol 2") || !strings.Contains(err.Error(), url) ||
 			!strings.Contains(err.Error(), "side of the client") || h.Traffic().Retries != 0 {
 			t.Errorf("%v", err)
