@@ -29,6 +29,9 @@ func (s *server) metrics(c *gin.Context) (any, error) {
 	if s.opts.Metrics == nil {
 		return nil, invalid(api.ErrNotFound, "this hub has no metrics")
 	}
+	if !api.CallerOf(c.Request.Context()).MayAll(api.RightAdmin) {
+		return nil, invalid(api.ErrForbidden, "the metrics are of all volumes: they take the right admin for all")
+	}
 	s.opts.Metrics.ServeHTTP(c.Writer, c.Request)
 	return nil, nil
 }

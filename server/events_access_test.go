@@ -77,3 +77,31 @@ func TestEventsWithAccounts(t *testing.T) {
 		t.Errorf("the stream ends with %v", err)
 	}
 }
+
+// newGuarded opens a hub with accounts and serves it with events and metrics; the bus tells of it.
+func newGuarded(t *testing.T, beat time.Duration) (h *hub.Hub, at *stage) {
+	t.Helper()
+	at = &stage{bus: new(events.Bus), feed: feed.New(0)}
+	go at.feed.Run(context.Background(), events.Subscribe[events.Event](at.bus, 1<<12))
+	t.Cleanup(at.bus.Close)
+	h, err := hub.Open(t.TempDir(), hub.Options{Events: at.bus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	at.url = "http://" + serve(t, h, server.Options{Accounts: h, Feed: at.feed, Bus: at.bus, Metrics: metrics, Beat: beat})
+	return h, at
+}
+
+// TestMetricsAreOfAllVolumes: who administers one volume does not get them.
+func TestMetricsAreOfAllVolumes(t *testing.T) {
+	h, at := newGuarded(t, time.Hour)
+	one, _ := member(t, h, api.Grants{All: api.RightWrite, Volumes: map[cas.VolumeID]api.Right{{1}: api.RightAdmin}})
+	all, _ := member(t, h, api.Grants{All: api.RightAdmin})
+	resp, data := do(t, http.MethodGet, at.url+"/metrics", "", nil, "Authorization", "Bearer "+string(one))
+	wantRefusal(t, "of one volume", resp, data, 403, api.ErrForbidden)
+	if resp, data = do(t, http.MethodGet, at.url+"/metrics", "", nil, "Authorization", "Bearer "+string(all)); resp.StatusCode != 200 {
+		t.Errorf("%s: %s", resp.Status, data)
+	}
+}

@@ -153,7 +153,7 @@ var routes = [...]Route{
 		"server-sent events from now on, or after the ID in after or the Last-Event-ID header: event (its type), data (its JSON form), id. An event lost, with a count " +
 			"where that is known, says that some before it are missing. With volume, the events of that one alone"},
 	OpMetrics: {"metrics", http.MethodGet, "/metrics", NeedsAdmin, nil, nil, []string{PlainText},
-		"metrics of the hub's process, for Prometheus"},
+		"metrics of the hub's process, for Prometheus; as they are of all volumes they take the right admin for all"},
 }
 
 // Ops returns how many operations there are: they are the numbers below it.
