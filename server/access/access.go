@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -94,6 +95,7 @@ type token struct {
 	live    context.Context // ends with the revocation
 	end     context.CancelFunc
 	revoked bool
+	places  places
 }
 
 // invite is a join key in memory.
@@ -102,6 +104,7 @@ type invite struct {
 	rec     inviteRecord
 	use     *useRecord
 	revoked bool
+	places  places
 }
 
 // Open reads the records of store.
@@ -194,39 +197,58 @@ func (r *Registry) revoked(hash digest) {
 var errUnknown = refuse(api.ErrUnauthorized, "the token is not valid on this hub")
 
 // Authenticate returns a context with the caller that the token names. It ends with ctx, with
-// the call of release, and when the token is revoked. ErrUnauthorized for a token that
-// is unknown or revoked; ErrTooMany for one that comes from an address, as of
-// net/http's RemoteAddr, that failed too often.
+// the call of release, and when the token is revoked: then with ErrUnauthorized as its cause.
+// ErrUnauthorized for a token that is unknown or revoked; ErrTooMany for one that comes from an
+// address, as of net/http's RemoteAddr, that failed too often, unless the token was valid there lately.
 func (r *Registry) Authenticate(ctx context.Context, secret api.Secret, from string) (_ context.Context, release func(), err error) {
-	var t *token
-	err = r.Attempt(from, func() error {
-		hash := digestOf(secret)
-		r.mu.RLock()
-		defer r.mu.RUnlock()
-		t = r.tokens[hash]
-		if t == nil || subtle.ConstantTimeCompare(t.hash[:], hash[:]) != 1 || t.revoked {
-			return errUnknown
-		}
-		return nil
-	})
-	if err != nil {
+	t, origin, now := r.lookUp(secret), originOf(from), r.now()
+	if t != nil && t.places.has(origin, now.Add(-r.limiter.limits.Trust)) {
+		r.limiter.note(origin, true)
+	} else if err = r.attempt(origin, func() error { return valid(t) }); err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancel(api.WithCaller(ctx, t.caller))
-	stop := context.AfterFunc(t.live, cancel)
-	return ctx, func() { stop(); cancel() }, nil
+	t.places.add(origin, now)
+	ctx, cancel := context.WithCancelCause(api.WithCaller(ctx, t.caller))
+	stop := context.AfterFunc(t.live, func() { cancel(errUnknown) })
+	return ctx, func() { stop(); cancel(nil) }, nil
+}
+
+// valid returns the refusal where there is no token.
+func valid(t *token) error {
+	if t == nil {
+		return errUnknown
+	}
+	return nil
+}
+
+// lookUp returns the token that the secret is, nil when there is none or it is revoked.
+func (r *Registry) lookUp(secret api.Secret) *token {
+	hash := digestOf(secret)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	t := r.tokens[hash]
+	if t == nil || subtle.ConstantTimeCompare(t.hash[:], hash[:]) != 1 || t.revoked {
+		return nil
+	}
+	return t
 }
 
 // Attempt calls try, which presents a secret on behalf of an address, and counts it as
-// failed when it returns ErrUnauthorized or ErrForbidden. ErrTooMany, without a
-// call, when there were too many of those.
+// failed when it returns ErrUnauthorized or ErrForbidden, as valid when it returns nil, and else not
+// at all. ErrTooMany, without a call, when there were too many that failed.
 func (r *Registry) Attempt(from string, try func() error) error {
-	origin := originOf(from)
+	return r.attempt(originOf(from), try)
+}
+
+func (r *Registry) attempt(origin netip.Prefix, try func() error) error {
 	if !r.limiter.allows(origin) {
 		return refuse(api.ErrTooMany, "too many attempts with secrets that are not valid; try again later")
 	}
 	err := try()
-	r.limiter.note(origin, !errors.Is(err, api.ErrUnauthorized) && !errors.Is(err, api.ErrForbidden))
+	failed := errors.Is(err, api.ErrUnauthorized) || errors.Is(err, api.ErrForbidden)
+	if failed || err == nil {
+		r.limiter.note(origin, !failed)
+	}
 	return err
 }
 

@@ -15,7 +15,7 @@ type Limits struct {
 	All          int           // attempts of all addresses at once
 	AllEvery     time.Duration
 	Addresses    int           // that are remembered; those that were used least recently are forgotten
-	Trust        time.Duration // how long an address that sent a valid secret is exempt from the limit of all
+	Trust        time.Duration // how long an address that sent a valid secret is exempt from the limit of all, and that token there from both
 }
 
 // DefaultLimits are the limits of a hub.
@@ -128,4 +128,43 @@ func (l *limiter) remember(origin netip.Prefix, now time.Time) *address {
 	a := &address{origin: origin, bucket: bucket{float64(l.limits.Address), now}}
 	l.addresses[origin] = l.recent.PushFront(a)
 	return a
+}
+
+// mostPlaces is how many addresses are remembered of a token.
+const mostPlaces = 4
+
+// places are the addresses from which a token came lately. What others send from there does not keep
+// it out: many may share an address, and a stranger can come from any number of them.
+type places struct {
+	mu     sync.Mutex
+	latest [mostPlaces]place // the latest first
+}
+
+type place struct {
+	origin netip.Prefix
+	at     time.Time
+}
+
+// has reports whether the token came from there after a time.
+func (p *places) has(origin netip.Prefix, after time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, known := range p.latest {
+		if known.origin == origin && known.at.After(after) {
+			return true
+		}
+	}
+	return false
+}
+
+// add takes note of a place, in place of the one that was used least recently.
+func (p *places) add(origin netip.Prefix, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := 0
+	for i < mostPlaces-1 && p.latest[i].origin != origin {
+		i++
+	}
+	copy(p.latest[1:i+1], p.latest[:i])
+	p.latest[0] = place{origin, now}
 }

@@ -61,3 +61,71 @@ func TestLimits(t *testing.T) {
 	}
 	expect("what is no address", try("garbage", ""), tooMany)
 }
+
+// TestUsersAmongGuessers: a token goes on to let in where it was valid lately, whatever others send
+// from there or from everywhere else, and no other does.
+func TestUsersAmongGuessers(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	limits := access.Limits{Address: 2, AddressEvery: time.Minute, All: 50, AllEvery: time.Hour, Addresses: 4, Trust: time.Hour}
+	r := open(t, new(memory), access.Options{Now: func() time.Time { return now }, Limits: limits})
+	token, _ := member(t, r, api.Grants{All: api.RightRead})
+	fresh, _ := member(t, r, api.Grants{All: api.RightRead})
+	try := func(secret api.Secret, from string) error {
+		_, release, err := r.Authenticate(context.Background(), secret, from)
+		if err == nil {
+			release()
+		}
+		return err
+	}
+	guess := func(n int) {
+		for i := range n {
+			try("garbage", here)
+			try("garbage", fmt.Sprintf("192.0.2.%d:9", 2+i%200))
+		}
+	}
+	const elsewhere = "198.51.100.7:5000"
+	if err := try(token, here); err != nil {
+		t.Fatal(err)
+	}
+	guess(200)
+	for range 3 {
+		if err := try(token, here); err != nil {
+			t.Errorf("where it was valid: %v", err)
+		}
+		now = now.Add(limits.Trust / 2)
+		guess(200)
+	}
+	for _, from := range []string{here, elsewhere} {
+		if err := try(fresh, from); !errors.Is(err, api.ErrTooMany) {
+			t.Errorf("one that is new, from %s: %v", from, err)
+		}
+	}
+	if err := try(token, elsewhere); !errors.Is(err, api.ErrTooMany) {
+		t.Errorf("elsewhere: %v", err)
+	}
+	now = now.Add(limits.Trust)
+	guess(200)
+	if err := try(token, here); !errors.Is(err, api.ErrTooMany) {
+		t.Errorf("after a long time: %v", err)
+	}
+}
+
+// TestNonsenseIsNotTrusted: who sends what is no attempt at all does not count as one who sent a valid secret.
+func TestNonsenseIsNotTrusted(t *testing.T) {
+	limits := access.Limits{Address: 2, AddressEvery: time.Hour, All: 4, AllEvery: time.Hour, Addresses: 64, Trust: time.Hour}
+	r := open(t, new(memory), access.Options{Limits: limits})
+	const stranger = "203.0.113.9:1000"
+	err := r.Attempt(stranger, func() error {
+		_, err := r.Register(api.RegisterRequest{Key: api.NewJoinKey(), Token: "none"})
+		return err
+	})
+	if !errors.Is(err, api.ErrInvalid) {
+		t.Fatal(err)
+	}
+	for i := range 9 {
+		_, _, _ = r.Authenticate(context.Background(), "garbage", fmt.Sprintf("192.0.2.%d:9", i))
+	}
+	if _, _, err := r.Authenticate(context.Background(), "garbage", stranger); !errors.Is(err, api.ErrTooMany) {
+		t.Errorf("the stranger is not limited as others are: %v", err)
+	}
+}
