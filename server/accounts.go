@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -16,8 +18,8 @@ type Accounts interface {
 	api.Admin
 
 	// Authenticate returns a context with the caller that a token names. It ends with ctx, with
-	// the call of release, and when the token is revoked. From is the peer's address and port.
-	// ErrUnauthorized for a token that is not valid, ErrTooMany for one from an address
+	// the call of release, and when the token is revoked, with ErrUnauthorized as its cause. From is the peer's
+	// address and port. ErrUnauthorized for a token that is not valid, ErrTooMany for one from an address
 	// that sent too many of those.
 	Authenticate(ctx context.Context, token api.Secret, from string) (_ context.Context, release func(), err error)
 
@@ -38,10 +40,7 @@ func (s *server) serveKnown(c *gin.Context, route api.Route, h handler) {
 	}
 	if err != nil {
 		e := api.AsError(err)
-		switch e.Code {
-		case api.ErrUnauthorized.Code:
-			c.Header("WWW-Authenticate", "Bearer")
-		case api.ErrTooMany.Code:
+		if e.Code == api.ErrTooMany.Code {
 			c.Header("Retry-After", retryAttempt)
 		}
 		s.refuse(c, e.Code.Status(), e)
@@ -75,7 +74,22 @@ func (s *server) identify(c *gin.Context, route api.Route) (release func(), err 
 		return nil, invalid(api.ErrForbidden, "%s takes the right %v, which this client has for no volume", route.Name, route.Needs.Right())
 	}
 	c.Request = c.Request.WithContext(ctx)
+	c.Request.Body = &callersBody{c.Request.Body, ctx}
 	return release, nil
+}
+
+// callersBody is the body of a caller's request, which ends when the token is revoked.
+type callersBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *callersBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if cause := context.Cause(b.ctx); errors.Is(cause, api.ErrUnauthorized) {
+		return 0, cause
+	}
+	return n, err
 }
 
 // bearer returns the token of a request, which stands in its Authorization header and nowhere else.

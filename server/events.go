@@ -98,7 +98,7 @@ func (t *tail) run(ctx context.Context) {
 		t.tellLost(0)
 	}
 	buf := make([]feed.Entry, 0, tailRun)
-	for t.flush() {
+	for t.flush() && ctx.Err() == nil {
 		entries, next, lost, more := t.feed.Read(t.at, buf)
 		switch {
 		case len(entries) > 0:

@@ -94,6 +94,31 @@ func newGuarded(t *testing.T, beat time.Duration) (h *hub.Hub, at *stage) {
 	return h, at
 }
 
+// TestEventsEndForTheRevoked: also for who reads so slowly that there is always more to tell.
+func TestEventsEndForTheRevoked(t *testing.T) {
+	const many = 800
+	h, at := newGuarded(t, time.Hour)
+	token, client := member(t, h, api.Grants{Volumes: map[cas.VolumeID]api.Right{{1}: api.RightRead}})
+	begin, long := at.feed.ID(at.feed.End()), strings.Repeat("x", 20_000)
+	for range many {
+		at.published(events.VolumeCreated{Volume: cas.VolumeID{1}, Name: long})
+	}
+	r := at.openAs(t, "/api/events", begin, token)
+	r.next()
+	if err := h.Revoke(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	told := 1
+	for r.lines.Scan() {
+		if strings.HasPrefix(r.lines.Text(), "event: ") {
+			told++
+		}
+	}
+	if r.lines.Err() != nil || told == many {
+		t.Errorf("%d of %d events were told, then %v", told, many, r.lines.Err())
+	}
+}
+
 // TestMetricsAreOfAllVolumes: who administers one volume does not get them.
 func TestMetricsAreOfAllVolumes(t *testing.T) {
 	h, at := newGuarded(t, time.Hour)

@@ -294,6 +294,9 @@ func binary(r *http.Request) bool { return r.Header.Get("Accept") == api.Binary 
 // refuse answers with an error. It reads a body of lawful length to its end
 // first: a peer that is still sending might not see an earlier answer.
 func (s *server) refuse(c *gin.Context, status int, e *api.Error, attrs ...any) {
+	if e.Code == api.ErrUnauthorized.Code {
+		c.Header("WWW-Authenticate", "Bearer")
+	}
 	if c.Request.ContentLength <= s.opts.Limits.Body {
 		_, _ = io.Copy(io.Discard, io.LimitReader(c.Request.Body, s.opts.Limits.Body))
 	}
