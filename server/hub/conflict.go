@@ -137,12 +137,15 @@ func (l *listing) addNamed() error {
 
 // add takes the next conflict, if it is asked for.
 func (l *listing) add(name conflictName) error {
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
 	c, err := l.h.loadConflict(l.req.Volume, name)
 	switch {
 	case err != nil:
 		return err
 	case c == nil, !c.Open && (!l.req.All || c.Number <= l.req.After):
-		return l.ctx.Err()
+		return nil
 	}
 	if len(l.group) > 0 && l.group[0].Path != c.Path {
 		if err := l.flush(); err != nil {

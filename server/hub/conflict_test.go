@@ -208,3 +208,34 @@ func TestCutSettlements(t *testing.T) {
 	}
 	wantConflicts(t, h, v, 0)
 }
+
+// TestListingEndsWithItsCaller: a list of settled conflicts, for which nothing else is looked up, too.
+func TestListingEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	a, b := newClient(h, v), newClient(h, v)
+	theirs, ours := edits{"f": link("theirs"), "g": link("theirs"), "h": link("theirs")}, edits{"f": link("ours"), "g": link("ours"), "h": link("ours")}
+	a.must(t, theirs)
+	answer, err := b.commit(t.Context(), ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range answer.Conflicts {
+		if _, err := settled(h, v, c, "theirs"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	for _, err = range h.Conflicts(ctx, api.ConflictsRequest{Volume: v, All: true}) {
+		if err == nil {
+			n++
+		}
+		cancel()
+	}
+	if n != 1 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d of %d conflicts, then %v", n, len(answer.Conflicts), err)
+	}
+}
