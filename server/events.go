@@ -117,22 +117,20 @@ func (t *tail) write(entries []feed.Entry, lost uint64) {
 	if lost > 0 {
 		t.tellLost(lost)
 	}
-	named := true
 	for _, e := range entries {
 		t.at++
-		if named = t.sees(e); named {
+		if t.sees(e) {
 			fmt.Fprintf(&t.out, "event: %s\ndata: %s\n", e.Type, e.Data)
 			t.position()
 		} else if e.Type == (events.Lost{}).Type() {
 			t.tellLost(0)
 		}
 	}
-	if !named {
-		t.position() // so that who goes on after it need not read so much again
-	}
 }
 
-// wait waits for more, with a sign of life from time to time. It reports false at the end.
+// wait waits for more, with a sign of life from time to time. It reports false at the end. With the sign the
+// position is told, so that who goes on after it need not read so much again; not when it moves, which
+// would tell when something happens that the caller does not see.
 func (t *tail) wait(ctx context.Context, more <-chan struct{}) bool {
 	beat := time.NewTimer(t.beat)
 	defer beat.Stop()
@@ -140,6 +138,7 @@ func (t *tail) wait(ctx context.Context, more <-chan struct{}) bool {
 	case <-more:
 	case <-beat.C:
 		fmt.Fprint(&t.out, ": \n")
+		t.position()
 	case <-ctx.Done():
 		return false
 	}

@@ -94,6 +94,30 @@ func newGuarded(t *testing.T, beat time.Duration) (h *hub.Hub, at *stage) {
 	return h, at
 }
 
+// TestEventsOfOthersDoNotShow: what a member may not see leaves no trace in its stream, neither when it happens nor after.
+func TestEventsOfOthersDoNotShow(t *testing.T) {
+	h, at := newGuarded(t, 100*time.Millisecond)
+	token, _ := member(t, h, api.Grants{Volumes: map[cas.VolumeID]api.Right{{1}: api.RightRead}})
+	r := at.openAs(t, "/api/events", "", token)
+	seen := map[string]bool{}
+	for n := range 6 {
+		if n%2 == 1 {
+			at.published(events.VolumeCreated{Volume: cas.VolumeID{2}})
+		}
+		if !r.lines.Scan() || r.lines.Text() != ": " {
+			t.Fatalf("a stream in which nothing happens has %q: %v", r.lines.Text(), r.lines.Err())
+		}
+		if e := r.block(); e.kind != "" || seen[e.id] {
+			t.Errorf("%+v, of %v", e, seen)
+		}
+		seen[r.id] = true
+	}
+	r.body.Close()
+	at.published(events.VolumeCreated{Volume: cas.VolumeID{1}, Name: "mine"})
+	again := at.openAs(t, "/api/events", r.id, token)
+	again.wantNames("mine")
+}
+
 // TestEventsEndForTheRevoked: also for who reads so slowly that there is always more to tell.
 func TestEventsEndForTheRevoked(t *testing.T) {
 	const many = 800

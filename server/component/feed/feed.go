@@ -116,14 +116,19 @@ func (f *Feed) Read(at Position, buf []Entry) (entries []Entry, next Position, l
 	return buf, at, lost, more
 }
 
-// ID returns the name of a position: 32 hexadecimal digits, which mean something to this feed alone, and
-// tell nobody how many events there were.
+// ID returns a name of a position: 32 hexadecimal digits, which mean something to this feed alone, and
+// tell nobody how many events there were. Each call returns another, so that they do not tell whether there were any.
 func (f *Feed) ID(at Position) string {
 	var block [aes.BlockSize]byte
+	// It never fails.
+	_, _ = rand.Read(block[:noise])
 	binary.BigEndian.PutUint64(block[8:], uint64(at))
 	f.seal.Encrypt(block[:], block[:])
 	return hex.EncodeToString(block[:])
 }
+
+// noise is how many random bytes are before the position, and as many zeros.
+const noise = 4
 
 // Parse returns the position of an ID, and false for what no ID of this feed is.
 func (f *Feed) Parse(id string) (Position, bool) {
@@ -133,5 +138,5 @@ func (f *Feed) Parse(id string) (Position, bool) {
 	}
 	f.seal.Decrypt(block, block)
 	at := Position(binary.BigEndian.Uint64(block[8:]))
-	return at, binary.BigEndian.Uint64(block) == 0 && at <= f.End()
+	return at, binary.BigEndian.Uint32(block[noise:]) == 0 && at <= f.End()
 }
