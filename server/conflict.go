@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -47,17 +48,28 @@ func (s *server) settle(c *gin.Context) (any, error) {
 	}
 	ctx := c.Request.Context()
 	conflict, err := s.find(ctx, &req)
+	if err == nil && conflict.Open {
+		conflict, err = s.settleOpen(ctx, &req, &conflict)
+	}
 	if err != nil {
 		return nil, err
 	}
-	answer := api.Settled{Conflict: conflict}
-	if conflict.Open {
-		answer.Head, err = s.commitSettlement(ctx, &req, &answer.Conflict)
-		return answer, err
-	}
 	head, err := s.hub.Snapshot(ctx, req.Volume, cas.ID{})
-	answer.Head = api.Head{Snapshot: head.ID, Seq: head.Record.Seq, Root: head.Record.Root}
-	return answer, err
+	return api.Settled{Conflict: conflict, Head: api.Head{Snapshot: head.ID, Seq: head.Record.Seq, Root: head.Record.Root}}, err
+}
+
+// settleOpen settles a conflict and returns it as it is recorded: by this request or, where that was sent
+// twice, by the one that came first.
+func (s *server) settleOpen(ctx context.Context, req *api.SettleRequest, c *api.Conflict) (api.Conflict, error) {
+	moved := s.commitSettlement(ctx, req, c)
+	if moved != nil && !errors.Is(moved, api.ErrMoved) {
+		return *c, moved
+	}
+	settled, err := s.find(ctx, req)
+	if moved != nil && (err != nil || settled.Open) {
+		err = moved
+	}
+	return settled, err
 }
 
 // find returns the conflict that the request is about: open, or settled as the request says.
@@ -78,8 +90,8 @@ func (s *server) find(ctx context.Context, req *api.SettleRequest) (api.Conflict
 	return api.Conflict{}, invalid(api.ErrNotFound, "no conflict %v", req.ID)
 }
 
-// commitSettlement settles the conflict, and makes it the settled one.
-func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c *api.Conflict) (api.Head, error) {
+// commitSettlement settles the conflict.
+func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c *api.Conflict) error {
 	theirs := c.Theirs.Hash()
 	commit := api.CommitRequest{
 		Key:     randomID(),
@@ -91,27 +103,24 @@ func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c
 		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Ours}}
 	case "base":
 		if !c.BaseKnown() {
-			return api.Head{}, invalid(api.ErrNotFound, "conflict %v at %q: its base is not known", c.ID, c.Path)
+			return invalid(api.ErrNotFound, "conflict %v at %q: its base is not known", c.ID, c.Path)
 		}
 		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Base}}
 	case "theirs":
 	default:
-		return api.Head{}, invalid(api.ErrInvalid, "take is ours, theirs or base, not %.64q", req.Take)
+		return invalid(api.ErrInvalid, "take is ours, theirs or base, not %.64q", req.Take)
 	}
 	session, err := s.hub.Start(ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: randomID(), Volume: req.Volume,
 		Run: randomID(), Command: "resolve"})
 	if err != nil {
-		return api.Head{}, err
+		return err
 	}
 	commit.Session = session.Session
-	answer, err := s.hub.Commit(ctx, commit)
-	if err != nil {
+	if _, err = s.hub.Commit(ctx, commit); err != nil {
 		// The session would expire anyway.
 		_ = s.hub.Report(context.WithoutCancel(ctx), session.Session, api.Aborted)
-		return api.Head{}, err
 	}
-	c.Open, c.Take = false, req.Take
-	return answer.Head, nil
+	return err
 }
 
 func randomID() (id cas.VolumeID) {

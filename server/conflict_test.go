@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"testing"
@@ -232,5 +233,38 @@ func TestWaitEndsWithTheServer(t *testing.T) {
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the server stops after %v", took)
+	}
+}
+
+// overtaken is a hub on which what comes between is done after the first look at conflicts.
+type overtaken struct {
+	api.Hub
+	between func()
+}
+
+func (o *overtaken) Conflicts(ctx context.Context, req api.ConflictsRequest) iter.Seq2[api.Conflict, error] {
+	return func(yield func(api.Conflict, error) bool) {
+		o.Hub.Conflicts(ctx, req)(yield)
+		if o.between != nil {
+			o.between()
+			o.between = nil
+		}
+	}
+}
+
+// TestSettleTwiceAtOnce: a request that is overtaken by its like gets the same answer, and by another none.
+func TestSettleTwiceAtOnce(t *testing.T) {
+	for overtaking, refused := range map[string]bool{"ours": false, "theirs": true} {
+		c := newClash(t)
+		direct, hub := *c, &overtaken{Hub: c.hub}
+		c.url = "http://" + serve(t, hub, server.Options{})
+		var first []byte
+		hub.between = func() { _, first = direct.settle(t, c.conflicts[0].ID, overtaking, "") }
+		resp, data := c.settle(t, c.conflicts[0].ID, "ours", "")
+		if refused {
+			wantRefusal(t, "after "+overtaking, resp, data, 409, api.ErrMoved)
+		} else if resp.StatusCode != 200 || !bytes.Equal(data, first) {
+			t.Errorf("%s: %s, the first: %s", resp.Status, data, first)
+		}
 	}
 }
