@@ -82,6 +82,8 @@ func operation(s *schemas, op api.Op) object {
 	case api.OpDownload, api.OpStat:
 		describeDownload(s, op, done, responses)
 		parameters = append(parameters, conditions()...)
+	case api.OpEvents:
+		parameters = append(parameters, header("Last-Event-ID", "as the parameter after, which it goes before"))
 	}
 	o := object{
 		"operationId": camel(route.Name),

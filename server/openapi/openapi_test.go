@@ -90,3 +90,31 @@ func TestDocumentIsStable(t *testing.T) {
 		t.Error("two documents differ")
 	}
 }
+
+// TestWhatMustBeGiven: a parameter is required where a hub refuses a request without it.
+func TestWhatMustBeGiven(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Name     string
+				Required bool
+			}
+		}
+	}
+	if err := json.Unmarshal(document(t), &doc); err != nil {
+		t.Fatal(err)
+	}
+	required := map[string]bool{
+		"volume of download": true, "path of download": true, "volume of stat": true, "path of stat": true, "volume of changes": true,
+		"volume of status": true, "volume of snapshot": true, "volume of snapshots": true, "volume of conflicts": true,
+		"session of upload": true, "session of abort session": true, "id of revoke": true,
+	}
+	for op := range api.Op(api.Ops()) {
+		route := op.Route()
+		for _, p := range doc.Paths[route.Path][strings.ToLower(route.Method)].Parameters {
+			if name := p.Name + " of " + route.Name; p.Required != required[name] {
+				t.Errorf("%s: required %v", name, p.Required)
+			}
+		}
+	}
+}

@@ -25,11 +25,13 @@ func queryParameter(s *schemas, op api.Op, name string) object {
 	case name == "name":
 		describe("a volume's name", false, text)
 	case name == "session":
-		describe("a session's ID", true, random)
+		describe("a session's ID", op == api.OpUpload || op == api.OpAbortSession, random)
 	case name == "path":
 		describe("a path in the volume, without a slash at its front", true, text)
 	case name == "id" && op == api.OpRevoke:
 		describe("a client's ID, or a join key's", true, random)
+	case name == "after" && op == api.OpConflicts:
+		describe("settled ones only with numbers above this one", false, number)
 	case name == "after":
 		describe("the ID of the last event that the client has", false, text)
 	case name == "snapshot" || name == "id":
@@ -77,9 +79,14 @@ func conditions() []any {
 		{"If-None-Match", "ETags of what the client has"},
 		{"If-Match", "ETags of what the client wants"},
 	} {
-		list = append(list, object{"name": h[0], "in": "header", "description": h[1], "schema": object{"type": "string"}})
+		list = append(list, header(h[0], h[1]))
 	}
 	return list
+}
+
+// header describes a header of a request.
+func header(name, does string) object {
+	return object{"name": name, "in": "header", "description": does, "schema": object{"type": "string"}}
 }
 
 // describeDownload adds what a download answers beside its content.
