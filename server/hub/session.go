@@ -26,10 +26,11 @@ type slot struct {
 
 // session is a run of the cycle as the hub sees it.
 type session struct {
-	id   api.SessionID
-	slot slot
-	now  func() time.Time
-	bus  *events.Bus // hears of what the session does, in order
+	id    api.SessionID
+	slot  slot
+	now   func() time.Time
+	reads bool        // who started it may not write
+	bus   *events.Bus // hears of what the session does, in order
 
 	mu      sync.Mutex
 	rec     slotRecord // as stored last, but for State
@@ -313,11 +314,11 @@ func (s *session) of(c *api.Caller) bool {
 }
 
 // yieldsTo reports whether the caller may take the session's place: it has ended, or is the
-// caller's, or was the process's.
+// caller's, or was the process's; or it is of who may only read, whom nobody who writes has to wait for.
 func (s *session) yieldsTo(c *api.Caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return c == nil || s.rec.Owner == c.Client || s.rec.Owner.IsZero() || ended(s.state)
+	return c == nil || s.rec.Owner == c.Client || s.rec.Owner.IsZero() || ended(s.state) || s.reads && c.May(s.slot.volume, api.RightWrite)
 }
 
 func (s *session) kept() {

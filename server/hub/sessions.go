@@ -326,11 +326,12 @@ func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, erro
 	if n := h.sessionsOf(caller.ID()); !caller.ID().IsZero() && n >= h.limits.ClientSessions {
 		return nil, refuse(api.ErrTooMany, "the client has %d sessions, the most of one client; try again later", n)
 	}
-	s := h.register(h.newSession(at, slotRecord{
+	s := h.newSession(at, slotRecord{
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
 		Seen: req.Seen, Heard: req.Heard, State: api.Idle, Answers: rec.Answers, Owner: caller.ID(),
-	}))
-	s.opened()
+	})
+	s.reads = !caller.May(req.Volume, api.RightWrite)
+	h.register(s).opened()
 	return s, nil
 }
 

@@ -194,6 +194,26 @@ func testOthersSessions(t *testing.T, c *company) {
 	equal(t, "the commit again", again, answer)
 }
 
+// testReadersHoldNobodyUp has a reader take the place of a writer's replica: the writer gets it, and
+// another reader does not.
+func testReadersHoldNobodyUp(t *testing.T, c *company) {
+	docs := c.volume(t, "docs")
+	writer, _, _ := c.hire(t, only(docs, api.RightWrite))
+	mallory, _, _ := c.hire(t, only(docs, api.RightRead))
+	reader, _, _ := c.hire(t, only(docs, api.RightRead))
+	m, blob := file("a")
+	w := writer.at(docs).replica()
+	w.pushed(t, tree{"a": m}, blob)
+	start := api.StartRequest{Protocol: api.ProtocolVersion, Replica: w.id, Volume: docs.ID, Run: random(), Command: "pull"}
+	taken, err := mallory.Start(mallory.ctx, start)
+	must(t, err)
+	start.Run = random()
+	_, err = reader.Start(reader.ctx, start)
+	want(t, err, api.ErrForbidden)
+	w.pushed(t, tree{})
+	want(t, mallory.Report(mallory.ctx, taken.Session, api.ApplyingChanges), api.ErrNoSession)
+}
+
 // testReadableBlobs has a writer of one volume who reads another: what that has need not be sent.
 func testReadableBlobs(t *testing.T, c *company) {
 	docs, lib := c.volume(t, "docs"), c.volume(t, "lib")
