@@ -38,7 +38,7 @@ type credentials struct {
 	Joining map[string]joining    `json:"joining,omitempty"`
 }
 
-// joining is a registration under way. Its key is the SHA-256 of a join key.
+// joining is a registration or a rotation under way. Its key is the SHA-256 of the join key or the former token.
 type joining struct {
 	Key   cas.ID     `json:"key"`
 	Token api.Secret `json:"token"`
@@ -51,8 +51,9 @@ func (c Credentials) For(url string) (Credential, bool, error) {
 	return found, ok, err
 }
 
-// Joining returns the token for a registration with a join key: a new one, which is on the disk
-// when it returns, or the one of a registration with the same key that did not end.
+// Joining returns the token for a registration with a join key, or to take the place of the token
+// that is the key: a new one, which is on the disk when it returns, or the one of a call with the same key
+// after which nothing was recorded.
 func (c Credentials) Joining(url string, key api.Secret) (api.Secret, error) {
 	all, err := c.load()
 	if err != nil {

@@ -110,8 +110,14 @@ func (a *app) rotate(ctx context.Context, h api.Admin, at string, id api.ClientI
 	if err != nil {
 		return err
 	}
-	own := ok && cred.Client == id
-	cred.Token = api.NewToken()
+	own, next := ok && cred.Client == id, api.NewToken()
+	if own {
+		// It is on the disk before the hub knows it: what was cut short is done again with the same.
+		if next, err = creds.Joining(hubKey(at), cred.Token); err != nil {
+			return err
+		}
+	}
+	cred.Token = next
 	_, err = h.RotateToken(ctx, api.RotateRequest{Client: id, Token: cred.Token})
 	switch {
 	case own && errors.Is(err, api.ErrUnauthorized): // an answer that was lost: then the new token lets in
