@@ -104,7 +104,6 @@ type invite struct {
 	rec     inviteRecord
 	use     *useRecord
 	revoked bool
-	places  places
 }
 
 // Open reads the records of store.

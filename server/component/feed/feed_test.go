@@ -88,8 +88,8 @@ func TestForeignIDs(t *testing.T) {
 			t.Errorf("%q is the position %d", id, at)
 		}
 	}
-	if f.ID(0) == f.ID(0) || len(f.ID(0)) != 32 {
-		t.Errorf("%s, %s", f.ID(0), f.ID(0))
+	if once, again := f.ID(0), f.ID(0); once == again || len(once) != 32 {
+		t.Errorf("%s, %s", once, again)
 	}
 }
 
