@@ -92,8 +92,8 @@ type token struct {
 	hash    digest
 	rec     tokenRecord
 	caller  *api.Caller
-	live    context.Context // ends with the revocation
-	end     context.CancelFunc
+	live    context.Context // ends with the revocation, of which errUnknown is the cause
+	end     func()
 	revoked bool
 	places  places
 }
@@ -177,7 +177,8 @@ func (l *loading) finish() {
 
 func newToken(hash digest, rec tokenRecord) *token {
 	t := &token{hash: hash, rec: rec, caller: &api.Caller{Client: rec.Client, Name: rec.Name, Grants: rec.Grants}}
-	t.live, t.end = context.WithCancel(context.Background())
+	live, end := context.WithCancelCause(context.Background())
+	t.live, t.end = live, func() { end(errUnknown) }
 	return t
 }
 
@@ -207,9 +208,24 @@ func (r *Registry) Authenticate(ctx context.Context, secret api.Secret, from str
 		return nil, nil, err
 	}
 	t.places.add(origin, now)
-	ctx, cancel := context.WithCancelCause(api.WithCaller(ctx, t.caller))
-	stop := context.AfterFunc(t.live, func() { cancel(errUnknown) })
-	return ctx, func() { stop(); cancel(nil) }, nil
+	// A child of the token's context has ended when the revocation returns.
+	live, cancel := context.WithCancelCause(t.live)
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return api.WithCaller(joint{live, ctx}, t.caller), func() { stop(); cancel(nil) }, nil
+}
+
+// joint is a context with the values of another one too.
+type joint struct {
+	context.Context
+	values context.Context
+}
+
+// Value implements [context.Context].
+func (j joint) Value(key any) any {
+	if v := j.Context.Value(key); v != nil {
+		return v
+	}
+	return j.values.Value(key)
 }
 
 // valid returns the refusal where there is no token.

@@ -211,7 +211,9 @@ func TestRevokedAtOnce(t *testing.T) {
 	if err := r.Revoke(context.Background(), who.Client); err != nil {
 		t.Fatal(err)
 	}
-	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, api.ErrUnauthorized) {
+		t.Errorf("the call goes on after the revocation: %v", cause)
+	}
 	if works(r, token) {
 		t.Error("a revoked token lets in")
 	}
