@@ -315,3 +315,17 @@ func mergeKeys(a, b map[string]string) map[string]string {
 	maps.Copy(all, b)
 	return all
 }
+
+func mustPush(t *testing.T, cfg client.Config) {
+	t.Helper()
+	if res, err := client.Push(t.Context(), cfg); err != nil || len(res.Problems)+len(res.Conflicts) > 0 {
+		t.Fatalf("push: %+v, %v", res, err)
+	}
+}
+
+func mustPull(t *testing.T, cfg client.Config) {
+	t.Helper()
+	if res, err := client.Pull(t.Context(), cfg); err != nil || len(res.Problems)+len(res.Conflicts) > 0 {
+		t.Fatalf("pull: %+v, %v", res, err)
+	}
+}

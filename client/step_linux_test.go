@@ -343,17 +343,3 @@ func mtime(t *testing.T, path string) time.Time {
 	}
 	return info.ModTime()
 }
-
-func mustPush(t *testing.T, cfg client.Config) {
-	t.Helper()
-	if res, err := client.Push(t.Context(), cfg); err != nil || len(res.Problems)+len(res.Conflicts) > 0 {
-		t.Fatalf("push: %+v, %v", res, err)
-	}
-}
-
-func mustPull(t *testing.T, cfg client.Config) {
-	t.Helper()
-	if res, err := client.Pull(t.Context(), cfg); err != nil || len(res.Problems)+len(res.Conflicts) > 0 {
-		t.Fatalf("pull: %+v, %v", res, err)
-	}
-}
