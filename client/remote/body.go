@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 )
 
 // A payload is a request's body in pieces, of which those of blobs are not
-// copied. It can be sent any number of times.
+// copied, but for small bodies. It can be sent any number of times.
 type payload struct {
 	contentType string
 	pieces      net.Buffers
@@ -65,7 +66,13 @@ func (p *payload) attach(r *http.Request) {
 // pieces change.
 func (p *payload) wait() { p.open.Wait() }
 
+// small bodies, at most this many bytes, leave in one write with the head of their request.
+const small = 16 << 10
+
 func (p *payload) reader() io.ReadCloser {
+	if p.size <= small {
+		return io.NopCloser(bytes.NewReader(slices.Concat(p.pieces...))) // which the HTTP library knows
+	}
 	p.open.Add(1)
 	return &payloadReader{Buffers: slices.Clone(p.pieces), done: sync.OnceFunc(p.open.Done)}
 }

@@ -108,17 +108,22 @@ func (h *Hub) Report(ctx context.Context, session api.SessionID, state api.State
 	return h.call(ctx, api.OpReport, nil, api.Progress{Session: session, State: state}, nil)
 }
 
-// Tell is Report that does not wait for the answer and is not repeated: it returns when the report is
-// on its way, and is there even if the process ends then. Start waits for what is left of it.
+// Tell is Report that does not wait for the answer and is not repeated: it returns when the whole report
+// is on its way, and is there even if the process ends then. Start waits for what is left of it.
 func (h *Hub) Tell(ctx context.Context, session api.SessionID, state api.State) {
 	ctx, cancel := context.WithTimeout(ctx, h.opts.First)
 	sent := make(chan struct{})
 	leave := sync.OnceFunc(func() { close(sent) })
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		if c, ok := info.Conn.(*conn); ok { // not with TLS: then the answer is waited for
-			c.wrote.Store(&leave)
-		}
-	}})
+	var of *conn // nil with TLS: then the answer is waited for
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { of, _ = info.Conn.(*conn) },
+		// A small body is in the buffer with its head then, and the next write is the only one.
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if of != nil && info.Err == nil {
+				of.wrote.Store(&leave)
+			}
+		},
+	})
 	h.told.Go(func() {
 		defer cancel()
 		defer leave()

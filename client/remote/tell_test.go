@@ -92,6 +92,22 @@ func TestTell(t *testing.T) {
 	}
 }
 
+// TestTellSendsAll: what a process that ends then leaves behind is the whole report, on a slow link too.
+func TestTellSendsAll(t *testing.T) {
+	p := newPulled()
+	close(p.let)
+	h := dial(t, serve(t, server.New(p, server.Options{})), remote.Options{Rate: 4000})
+	for range 3 {
+		before := h.Traffic().Sent
+		h.Tell(t.Context(), random(), api.Complete)
+		sent := h.Traffic().Sent - before
+		<-p.sessions // it came whole
+		if all := h.Traffic().Sent - before; sent != all {
+			t.Fatalf("%d of %d bytes were sent", sent, all)
+		}
+	}
+}
+
 // TestTellGivesUp: where nothing listens, nobody is held up for long.
 func TestTellGivesUp(t *testing.T) {
 	h, err := remote.New("http://127.0.0.1:1", remote.Options{First: 100 * time.Millisecond})

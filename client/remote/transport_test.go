@@ -93,7 +93,7 @@ func TestWritingKeepsReadingAlive(t *testing.T) {
 }
 
 func TestPayloadIsReplayed(t *testing.T) {
-	p := framesPayload([]byte("message"), []cas.Blob{cas.Seal(cas.Chunk, []byte("a")), cas.Seal(cas.Chunk, nil)})
+	p := framesPayload([]byte("message"), []cas.Blob{cas.Seal(cas.Chunk, make([]byte, small)), cas.Seal(cas.Chunk, nil)})
 	first, second := p.reader(), p.reader()
 	a, err := io.ReadAll(first)
 	if err != nil {
