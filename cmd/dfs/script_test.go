@@ -39,12 +39,14 @@ func TestScript(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts use a POSIX system's commands")
 	}
+	deadline, _ := t.Deadline() // what hangs then is interrupted, and its script's log is printed
 	for _, kind := range []string{"local", "http"} {
 		t.Run(kind, func(t *testing.T) {
 			testscript.RunT(scanned{t}, testscript.Params{
 				Dir:                 "../../testdata/script",
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
+				Deadline:            deadline,
 				Setup:               func(env *testscript.Env) error { return setUp(env, kind) },
 				Condition: func(cond string) (bool, error) {
 					switch cond {
