@@ -40,7 +40,8 @@ func loopback(host string) bool {
 
 // guard keeps web pages of other sites away from a hub without accounts: the
 // request must address the hub by a name of this machine (a page can make its
-// own name resolve to the loopback), and its origin, which browsers tell, must be that name.
+// own name resolve to the loopback), and its origin, which browsers tell, must be that name. What a page of
+// another site only loads has no origin, but browsers tell of the site.
 // With accounts a page lacks the token, and the hub's name is what its owner says, or any.
 func (s *server) guard(r *http.Request) error {
 	host := r.Host
@@ -57,6 +58,9 @@ func (s *server) guard(r *http.Request) error {
 		if err != nil || u.Host != r.Host {
 			return invalid(api.ErrForbidden, "origin %q is not this hub", origin)
 		}
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); s.opts.Accounts == nil && site != "" && site != "same-origin" && site != "none" {
+		return invalid(api.ErrForbidden, "the request is of another site's page (%.64q)", site)
 	}
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
 		return invalid(api.ErrForbidden, "%v", err)

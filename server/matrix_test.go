@@ -406,6 +406,7 @@ func TestHostsWithAccounts(t *testing.T) {
 		{[]string{"hub.example"}, []string{"Host", "hub.example:8420"}, api.ErrUnauthorized},
 		{[]string{"hub.example"}, []string{"Host", "evil.example"}, api.ErrForbidden},
 		{nil, []string{"Origin", "http://evil.example"}, api.ErrForbidden},
+		{nil, []string{"Sec-Fetch-Site", "cross-site"}, api.ErrUnauthorized},
 	} {
 		base := "http://" + serve(t, h, server.Options{Accounts: h, Hosts: c.hosts})
 		resp, data := do(t, "GET", base+"/api/hub", "", nil, c.header...)

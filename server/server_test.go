@@ -352,6 +352,12 @@ func TestHostAndOrigin(t *testing.T) {
 	}
 	resp, data := do(t, "GET", "http://"+addr+"/api/hub", "", nil, "Origin", "http://evil.example")
 	wantRefusal(t, "GET of a foreign origin", resp, data, 403, api.ErrForbidden)
+	// What a page loads, as an image is, has no origin.
+	for site, status := range map[string]int{"same-origin": 200, "none": 200, "same-site": 403, "cross-site": 403, "?": 403} {
+		if resp, data := do(t, "GET", "http://"+addr+"/api/hub", "", nil, "Sec-Fetch-Site", site); resp.StatusCode != status {
+			t.Errorf("GET for a page that is %s: %s %s", site, resp.Status, data)
+		}
+	}
 }
 
 func TestCheckListen(t *testing.T) {
