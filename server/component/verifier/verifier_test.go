@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -165,8 +166,8 @@ func paged(t *testing.T) (*manifest.Manifest, []cas.Blob) {
 		pages = append(pages, cas.Seal(cas.Page, bytes.Clone(page.Plain())))
 		return nil
 	})
-	for range 2000 {
-		blob := cas.Seal(cas.Chunk, random(100))
+	for n := range 2000 { // what they are decides where pages end
+		blob := cas.Seal(cas.Chunk, fmt.Appendf(nil, "%0100d", n))
 		chunks = append(chunks, blob)
 		if err := b.Add(manifest.Run{ID: blob.ID(), Size: 100, Count: 1}); err != nil {
 			t.Fatal(err)
