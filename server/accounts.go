@@ -38,6 +38,7 @@ func (s *server) serveKnown(c *gin.Context, route api.Route, h handler) {
 	if err == nil {
 		release, err = s.identify(c, route)
 	}
+	defer release()
 	if err != nil {
 		e := api.AsError(err)
 		if e.Code == api.ErrTooMany.Code {
@@ -46,11 +47,10 @@ func (s *server) serveKnown(c *gin.Context, route api.Route, h handler) {
 		s.refuse(c, e.Code.Status(), e)
 		return
 	}
-	defer release()
 	s.serve(c, route, h)
 }
 
-// identify puts the caller into the request's context. A stranger, whom some routes
+// identify puts the caller into the request's context, also one whom it refuses. A stranger, whom some routes
 // serve, is a caller without rights.
 func (s *server) identify(c *gin.Context, route api.Route) (release func(), err error) {
 	if s.opts.Accounts == nil {
@@ -63,19 +63,18 @@ func (s *server) identify(c *gin.Context, route api.Route) (release func(), err 
 	}
 	token, err := bearer(c.Request)
 	if err != nil {
-		return nil, err
+		return func() {}, err
 	}
 	ctx, release, err = s.opts.Accounts.Authenticate(ctx, token, c.Request.RemoteAddr)
 	if err != nil {
-		return nil, err
-	}
-	if !api.CallerOf(ctx).Meets(route.Needs) {
-		release()
-		return nil, invalid(api.ErrForbidden, "%s takes the right %v, which this client has for no volume", route.Name, route.Needs.Right())
+		return func() {}, err
 	}
 	c.Request = c.Request.WithContext(ctx)
 	c.Request.Body = &callersBody{c.Request.Body, ctx}
-	return release, nil
+	if !api.CallerOf(ctx).Meets(route.Needs) {
+		err = invalid(api.ErrForbidden, "%s takes the right %v, which this client has for no volume", route.Name, route.Needs.Right())
+	}
+	return release, err
 }
 
 // callersBody is the body of a caller's request, which ends when the token is revoked.

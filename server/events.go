@@ -20,9 +20,10 @@ const (
 	tailRun  = 64  // events that are written at once
 )
 
-// publishRefusal says on the bus that a request was refused. The path is the route's, empty for none.
-func (s *server) publishRefusal(path string, status int, code api.Code) {
-	s.opts.Bus.Publish(events.RequestRefused{Route: path, Code: code, Status: status, At: time.Now().UTC()})
+// publishRefusal says on the bus that a request of a client was refused, or of somebody unknown if that is zero. The
+// path is the route's, empty for none.
+func (s *server) publishRefusal(path string, client api.ClientID, status int, code api.Code) {
+	s.opts.Bus.Publish(events.RequestRefused{Route: path, Code: code, Status: status, Anonymous: client.IsZero(), At: time.Now().UTC()})
 }
 
 func (s *server) metrics(c *gin.Context) (any, error) {

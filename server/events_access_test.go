@@ -154,3 +154,49 @@ func TestMetricsAreOfAllVolumes(t *testing.T) {
 		t.Errorf("%s: %s", resp.Status, data)
 	}
 }
+
+// TestRefusalsOfStrangers: a refusal tells whether the hub knows who asked, also of one who may not use the route; and those of
+// strangers are gathered.
+func TestRefusalsOfStrangers(t *testing.T) {
+	h, at := newGuarded(t, time.Hour)
+	token, _ := member(t, h, api.Grants{Volumes: map[cas.VolumeID]api.Right{{1}: api.RightRead}})
+	sub := events.Subscribe[events.RequestRefused](at.bus, 0)
+	end := at.feed.End()
+	for _, c := range []struct {
+		token     api.Secret
+		path      string
+		status    int
+		anonymous bool
+	}{
+		{token, "/metrics", 403, false}, {token, "/api/sync/status", 400, false},
+		{"", "/api/hub", 401, true}, {"", "/api/sync/status", 401, true}, {"", "/nothing", 404, true},
+	} {
+		req, err := http.NewRequest(http.MethodGet, at.url+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.token != "" {
+			req.Header.Set("Authorization", "Bearer "+string(c.token))
+		}
+		for range 10 {
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			e, err := sub.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := e.(events.RequestRefused); resp.StatusCode != c.status || r.Status != c.status || r.Anonymous != c.anonymous {
+				t.Errorf("%s: %s, %+v", c.path, resp.Status, r)
+			}
+		}
+	}
+	r := at.openAs(t, "/api/events", at.feed.ID(end), token)
+	at.bus.Publish(events.VolumeCreated{Volume: cas.VolumeID{1}, Name: "the last"})
+	r.wantNames("the last")
+	if n := at.feed.End() - end; n > 40 { // a slow machine may have some told already
+		t.Errorf("they are %d events of the feed", n)
+	}
+}

@@ -336,7 +336,8 @@ func TestRefusalsAreTold(t *testing.T) {
 	do(t, http.MethodGet, s.url+"/nothing", "", nil)
 	do(t, http.MethodGet, s.url+"/api/hub", "", nil, "Host", "evil.example")
 	for _, want := range []events.RequestRefused{
-		{Route: "/api/snapshots", Code: "invalid", Status: 400}, {Code: "not_found", Status: 404}, {Code: "forbidden", Status: 403},
+		{Route: "/api/snapshots", Code: "invalid", Status: 400, Anonymous: true}, {Code: "not_found", Status: 404, Anonymous: true},
+		{Code: "forbidden", Status: 403, Anonymous: true},
 	} {
 		e, err := sub.Next(t.Context())
 		if err != nil {

@@ -167,12 +167,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Header().Set("Cache-Control", "no-store")
 	x.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := s.checkHeader(r); err != nil {
-		s.publishRefusal("", http.StatusRequestEntityTooLarge, api.ErrTooLarge.Code)
+		s.publishRefusal("", api.ClientID{}, http.StatusRequestEntityTooLarge, api.ErrTooLarge.Code)
 		s.answer(x, http.StatusRequestEntityTooLarge, err)
 		return
 	}
 	if err := s.guard(r); err != nil {
-		s.publishRefusal("", http.StatusForbidden, api.ErrForbidden.Code)
+		s.publishRefusal("", api.ClientID{}, http.StatusForbidden, api.ErrForbidden.Code)
 		s.answer(x, http.StatusForbidden, err)
 		return
 	}
@@ -306,7 +306,7 @@ func (s *server) refuse(c *gin.Context, status int, e *api.Error, attrs ...any) 
 	}
 	s.opts.Log.Log(c.Request.Context(), level, "refused", append([]any{"method", c.Request.Method,
 		"path", c.Request.URL.Path, "status", status, "code", e.Code}, attrs...)...)
-	s.publishRefusal(c.FullPath(), status, e.Code)
+	s.publishRefusal(c.FullPath(), api.CallerOf(c.Request.Context()).ID(), status, e.Code)
 	if later := e.Code == api.ErrBusy.Code || e.Code == api.ErrTooMany.Code; later && c.Writer.Header().Get("Retry-After") == "" {
 		c.Header("Retry-After", "1")
 	}

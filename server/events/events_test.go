@@ -51,6 +51,7 @@ func samples() []events.Event {
 		events.ClientRegistered{Client: vid(4), Name: "näme", At: at},
 		events.QuotaExceeded{Volume: volume, Client: vid(4), Of: "bytes", Limit: 5, Wanted: 6, At: at},
 		events.RequestRefused{Route: "diff", Code: api.ErrBusy.Code, Status: 503, At: at},
+		events.RequestRefused{Code: api.ErrUnauthorized.Code, Status: 401, Anonymous: true, Count: 7, At: at},
 		events.BlobsVerified{Volume: volume, Snapshot: id(2), Blobs: 3, Bytes: 4, Damaged: 1, At: at},
 		events.BlobDamaged{Volume: volume, Snapshot: id(2), Path: "a/b", Kind: "chunk", Blob: id(5), Detail: "has SHA-256 00", At: at},
 		events.FileAdded{Replica: replica, Volume: volume, Path: "a/<b>", Kind: "file", Size: 10, Hash: id(1), At: at},

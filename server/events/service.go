@@ -33,12 +33,15 @@ type QuotaExceeded struct {
 // Type implements [Event].
 func (QuotaExceeded) Type() string { return "quota_exceeded" }
 
-// RequestRefused says that a request got an error for an answer.
+// RequestRefused says that a request got an error for an answer. On the bus each is an event; readers from afar get
+// those of callers whom the hub does not know gathered by code and status.
 type RequestRefused struct {
-	Route  string    `json:"route"` // the route's name, empty for a path that is none
-	Code   api.Code  `json:"code"`
-	Status int       `json:"status"` // of HTTP
-	At     time.Time `json:"at"`
+	Route     string    `json:"route"` // the route's name, empty for a path that is none, and where several are gathered
+	Code      api.Code  `json:"code"`
+	Status    int       `json:"status"`              // of HTTP
+	Anonymous bool      `json:"anonymous,omitempty"` // the hub does not know whose request it was
+	Count     int64     `json:"count,omitempty"`     // requests that are gathered in this event; 0: it is of one
+	At        time.Time `json:"at"`                  // of the last of them
 }
 
 // Type implements [Event].

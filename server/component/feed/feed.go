@@ -1,6 +1,7 @@
 // Package feed keeps a hub's latest events, for readers who come and go: each reads at its own
 // pace, and goes on after the event that it read last. Who falls behind by more than is kept is told how
-// much is missing; nobody waits for a reader.
+// much is missing; nobody waits for a reader. Whoever can reach the hub can have requests refused: so the refusals of
+// callers whom it does not know are gathered, and do not push the other events out.
 package feed
 
 import (
@@ -39,6 +40,8 @@ type Feed struct {
 	count Position
 	more  chan struct{} // closed by the next event; nil: nobody waits for it
 	ended bool
+
+	refused map[events.RequestRefused]*events.RequestRefused // what is gathered, by its kind
 }
 
 // New returns a feed that keeps the last size events, or [DefaultSize] if size is not positive.
@@ -50,12 +53,17 @@ func New(size int) *Feed {
 	key := make([]byte, 16)
 	_, _ = rand.Read(key)
 	seal, _ := aes.NewCipher(key)
-	return &Feed{seal: seal, ring: make([]Entry, size)}
+	return &Feed{seal: seal, ring: make([]Entry, size), refused: make(map[events.RequestRefused]*events.RequestRefused)}
 }
 
 // Run keeps what s brings until that or ctx ends; then the feed has ended.
 func (f *Feed) Run(ctx context.Context, s *events.Subscription) {
-	events.Each(ctx, s, f.add)
+	events.Each(ctx, s, func(e events.Event) {
+		if r, ok := e.(events.RequestRefused); !ok || !r.Anonymous || !f.gather(r) {
+			f.add(e)
+		}
+	})
+	f.addGathered()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = true

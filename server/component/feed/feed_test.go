@@ -3,12 +3,16 @@ package feed_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"dfs/cas"
+	"dfs/server/api"
 	"dfs/server/component/feed"
 	"dfs/server/events"
 )
@@ -119,4 +123,59 @@ func TestWaiting(t *testing.T) {
 	if got, _ := wait(at); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestStrangersPushNothingOut has somebody unknown make many requests, which are refused: what was told before is kept, and
+// the refusals are told with their number, the first at once. Those of clients are told one by one.
+func TestStrangersPushNothingOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, bus := feed.New(12), new(events.Bus)
+		go f.Run(context.Background(), events.Subscribe[events.Event](bus, 1<<16))
+		var at feed.Position
+		want := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			entries, next, lost, _ := f.Read(at, make([]feed.Entry, 0, 20))
+			at = next
+			var got []string
+			for _, e := range entries {
+				var form struct {
+					Type, Route, Code string
+					Count             int
+				}
+				if err := json.Unmarshal(e.Data, &form); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, fmt.Sprint(form.Type, form.Route, " ", form.Code, form.Count))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) || lost != 0 {
+				t.Errorf("%q and %d lost, not %q", got, lost, want)
+			}
+		}
+		refuse := func(times int, code api.Code, routes ...string) {
+			for n := range times {
+				bus.Publish(events.RequestRefused{Anonymous: true, Code: code, Route: routes[n%len(routes)]})
+			}
+		}
+		bus.Publish(events.VolumeCreated{})
+		refuse(1000, "a", "/x", "/y")
+		refuse(500, "b", "/x")
+		want("request_refused/x a0", "request_refused/x b0", "volume_created 0")
+		time.Sleep(9 * time.Second)
+		want()
+		time.Sleep(time.Second)
+		want("request_refused a999", "request_refused/x b499")
+		refuse(3, "b", "/x")
+		want()
+		time.Sleep(10 * time.Second)
+		want("request_refused/x b3")
+		refuse(2, "a", "/x")
+		want("request_refused/x a0")
+		bus.Publish(events.RequestRefused{Route: "/x", Code: "c"})
+		bus.Publish(events.RequestRefused{Route: "/x", Code: "c"})
+		want("request_refused/x c0", "request_refused/x c0")
+		bus.Close()
+		want("request_refused/x a1")
+	})
 }
