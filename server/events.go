@@ -121,7 +121,11 @@ func (t *tail) write(entries []feed.Entry, lost uint64) {
 	for _, e := range entries {
 		t.at++
 		if t.sees(e) {
-			fmt.Fprintf(&t.out, "event: %s\ndata: %s\n", e.Type, e.Data)
+			data := e.Data
+			if e.Admin != nil && t.caller.MayAll(api.RightAdmin) {
+				data = e.Admin
+			}
+			fmt.Fprintf(&t.out, "event: %s\ndata: %s\n", e.Type, data)
 			t.position()
 		} else if e.Type == (events.Lost{}).Type() {
 			t.tellLost(0)

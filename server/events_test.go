@@ -257,6 +257,29 @@ func TestEventsAreFiltered(t *testing.T) {
 	r.wantNames() // the other stream is still as it was
 }
 
+// TestEventsDetailOfDamage: what a store says of damage is for who administers the hub, not for who reads the volume.
+func TestEventsDetailOfDamage(t *testing.T) {
+	s := newStage(t, 100, server.Options{})
+	damage := events.BlobDamaged{Volume: cas.VolumeID{1}, Path: "a", Blob: cas.ID{2}, Code: "internal", Detail: "read /srv/secret: input/output error"}
+	for _, c := range []struct {
+		grants api.Grants
+		detail string
+	}{
+		{api.Grants{Volumes: map[cas.VolumeID]api.Right{{1}: api.RightAdmin}}, ""}, {api.Grants{All: api.RightWrite}, ""},
+		{api.Grants{All: api.RightAdmin}, damage.Detail},
+	} {
+		s.caller = &api.Caller{Grants: c.grants}
+		r := s.open(t, "/api/events", "")
+		s.published(damage)
+		want := damage
+		want.Detail = c.detail
+		var got events.BlobDamaged
+		if e := r.next(); json.Unmarshal([]byte(e.data), &got) != nil || got != want {
+			t.Errorf("%+v is told %+v", c.grants, e)
+		}
+	}
+}
+
 // TestEventsHeartbeat: while nothing happens the peer hears that the hub is there, and a server that stops ends the stream.
 func TestEventsHeartbeat(t *testing.T) {
 	s := newStage(t, 100, server.Options{Beat: time.Millisecond})

@@ -14,6 +14,13 @@ type Scoped interface {
 	About() cas.VolumeID
 }
 
+// Confidential is what an event about a volume is that has something in it for who administers the hub alone.
+type Confidential interface {
+	Scoped
+	// Public returns the event for everybody else who may read the volume.
+	Public() Event
+}
+
 // Each calls fn for each event of s, a [Lost] too, until s or ctx ends, and closes s.
 func Each(ctx context.Context, s *Subscription, fn func(Event)) {
 	defer s.Close()

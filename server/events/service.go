@@ -69,9 +69,16 @@ type BlobDamaged struct {
 	Path     api.Path     `json:"path"` // a file with the blob
 	Kind     string       `json:"kind"`
 	Blob     cas.ID       `json:"blob"`
-	Detail   string       `json:"detail"`
+	Code     api.Code     `json:"code"`   // how the hub refuses to give it out
+	Detail   string       `json:"detail"` // what was found, for people; empty for who does not administer the hub
 	At       time.Time    `json:"at"`
 }
 
 // Type implements [Event].
 func (BlobDamaged) Type() string { return "blob_damaged" }
+
+// Public implements [Confidential]: errors of a store may name what lies on the hub's disk.
+func (e BlobDamaged) Public() Event {
+	e.Detail = ""
+	return e
+}

@@ -26,6 +26,7 @@ type Entry struct {
 	Volume cas.VolumeID // which it is about, if it is Scoped
 	Scoped bool         // it is about one volume
 	Data   []byte       // its JSON form: see events.Encode. Shared, not to be changed
+	Admin  []byte       // likewise, for who administers the hub, where that may see more
 }
 
 // A Position is a place between two events of the feed: how many came before it.
@@ -71,13 +72,19 @@ func (f *Feed) Run(ctx context.Context, s *events.Subscription) {
 }
 
 func (f *Feed) add(e events.Event) {
-	data, err := events.Encode(e)
-	if err != nil {
+	entry := Entry{Type: e.Type()}
+	var err error
+	if entry.Data, err = events.Encode(e); err != nil {
 		return // a type that has no form: TestForms of package events finds it
 	}
-	entry := Entry{Type: e.Type(), Data: data}
 	if scoped, ok := e.(events.Scoped); ok {
 		entry.Volume, entry.Scoped = scoped.About(), true
+	}
+	if confidential, ok := e.(events.Confidential); ok {
+		entry.Admin = entry.Data
+		if entry.Data, err = events.Encode(confidential.Public()); err != nil {
+			return
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

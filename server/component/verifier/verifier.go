@@ -168,7 +168,7 @@ func (w *verification) alarm(s suspect, err error) {
 	w.result.Damaged++
 	w.bus.Publish(events.BlobDamaged{
 		Volume: w.of.Volume, Snapshot: w.of.Snapshot, Path: api.Path(s.path),
-		Kind: s.ref.Kind.String(), Blob: s.ref.ID, Detail: err.Error(), At: time.Now().UTC(),
+		Kind: s.ref.Kind.String(), Blob: s.ref.ID, Code: api.AsError(err).Code, Detail: err.Error(), At: time.Now().UTC(),
 	})
 }
 

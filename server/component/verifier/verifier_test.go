@@ -102,7 +102,7 @@ func TestDamage(t *testing.T) {
 	damage(t, dir, blob.Plain()[1000:1100])
 	result, alarms := verified(t, h, sound, verifier.Options{})
 	if result.Damaged != 1 || len(alarms) != 1 || alarms[0].Blob != blob.ID() || alarms[0].Path != "f" || alarms[0].Kind != "chunk" ||
-		alarms[0].Volume != sound.Volume || alarms[0].Snapshot != sound.Snapshot || alarms[0].Detail == "" {
+		alarms[0].Volume != sound.Volume || alarms[0].Snapshot != sound.Snapshot || alarms[0].Code != api.ErrCorrupt.Code || alarms[0].Detail == "" {
 		t.Errorf("%+v, %+v", result, alarms)
 	}
 }
