@@ -53,6 +53,7 @@ func samples() []events.Event {
 		events.RequestRefused{Route: "diff", Code: api.ErrBusy.Code, Status: 503, At: at},
 		events.RequestRefused{Code: api.ErrUnauthorized.Code, Status: 401, Anonymous: true, Count: 7, At: at},
 		events.BlobsVerified{Volume: volume, Snapshot: id(2), Blobs: 3, Bytes: 4, Damaged: 1, At: at},
+		events.SnapshotsUnverified{Snapshots: 3, At: at},
 		events.BlobDamaged{Volume: volume, Snapshot: id(2), Path: "a/b", Kind: "chunk", Blob: id(5), Code: api.ErrCorrupt.Code, Detail: "has SHA-256 00", At: at},
 		events.FileAdded{Replica: replica, Volume: volume, Path: "a/<b>", Kind: "file", Size: 10, Hash: id(1), At: at},
 		events.FileAdded{Replica: replica, Volume: volume, Path: "a/\xff", Kind: "directory", Hash: id(1), At: at},

@@ -61,6 +61,15 @@ type BlobsVerified struct {
 // Type implements [Event].
 func (BlobsVerified) Type() string { return "blobs_verified" }
 
+// SnapshotsUnverified says that nothing was read again of so many new snapshots, which came too fast for that.
+type SnapshotsUnverified struct {
+	Snapshots uint64    `json:"snapshots"`
+	At        time.Time `json:"at"`
+}
+
+// Type implements [Event].
+func (SnapshotsUnverified) Type() string { return "snapshots_unverified" }
+
 // BlobDamaged is an alarm: a hub's store does not give back what a snapshot that it has
 // acknowledged names.
 type BlobDamaged struct {

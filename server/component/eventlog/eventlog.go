@@ -28,7 +28,8 @@ func levelOf(e events.Event) slog.Level {
 	switch e.(type) {
 	case events.BlobDamaged:
 		return slog.LevelError
-	case events.Lost, events.SessionExpired, events.SessionFailed, events.Brake, events.QuotaExceeded:
+	case events.Lost, events.SessionExpired, events.SessionFailed, events.Brake, events.QuotaExceeded,
+		events.SnapshotsUnverified:
 		return slog.LevelWarn
 	case events.VolumeCreated, events.SessionStarted, events.UploadCompleted, events.SnapshotCommitted, events.CommitCompleted,
 		events.ConflictDetected, events.ConflictResolved, events.ClientRegistered:

@@ -28,6 +28,7 @@ type Metrics struct {
 
 	bytes, blobs, files, named     *prometheus.CounterVec
 	committed, events, lost        prometheus.Counter
+	unverified                     prometheus.Counter
 	refused, transitions, verified *prometheus.CounterVec
 	counts                         map[string]prometheus.Counter // by the type of the event that they count
 	uploads, downloads             *transfers
@@ -60,6 +61,7 @@ func New(hub Hub) *Metrics {
 	m.refused = m.vector("dfs_refusals_total", "Requests that were refused, by the code of the error and the status of HTTP.", "code", "status")
 	m.transitions = m.vector("dfs_session_transitions_total", "Changes of sessions, by the state that they went to.", "state")
 	m.verified = m.vector("dfs_verified_blobs_total", "Blobs of new snapshots that were read again, by result: sound or damaged.", "result")
+	m.unverified = m.counter("dfs_unverified_snapshots_total", "New snapshots of which nothing was read again, because they came too fast.")
 	m.counts = map[string]prometheus.Counter{
 		events.SnapshotCommitted{}.Type(): m.counter("dfs_snapshots_total", "New snapshots."),
 		events.CommitCompleted{}.Type():   m.counter("dfs_commits_total", "Commits, those that changed nothing too."),
@@ -166,6 +168,8 @@ func (m *Metrics) see(e events.Event) {
 	case events.BlobsVerified:
 		m.verified.WithLabelValues("sound").Add(float64(e.Blobs - e.Damaged))
 		m.verified.WithLabelValues("damaged").Add(float64(e.Damaged))
+	case events.SnapshotsUnverified:
+		m.unverified.Add(float64(e.Snapshots))
 	}
 }
 

@@ -47,7 +47,7 @@ func some() []events.Event {
 		events.VolumeCreated{}, events.ConflictDetected{}, events.ConflictDetected{}, events.ConflictResolved{},
 		events.ClientRegistered{}, events.QuotaExceeded{}, events.Brake{},
 		events.RequestRefused{Code: api.ErrBusy.Code, Status: 503}, events.RequestRefused{Code: api.ErrBusy.Code, Status: 503},
-		events.BlobDamaged{}, events.BlobsVerified{Blobs: 9, Damaged: 1},
+		events.BlobDamaged{}, events.BlobsVerified{Blobs: 9, Damaged: 1}, events.SnapshotsUnverified{Snapshots: 4},
 		events.Lost{Count: 7},
 	}
 }
@@ -87,8 +87,8 @@ func TestCounts(t *testing.T) {
 		`dfs_conflicts_detected_total 2`, `dfs_conflicts_resolved_total 1`,
 		`dfs_snapshots_total 1`, `dfs_commits_total 1`, `dfs_volumes_created_total 1`, `dfs_clients_registered_total 1`,
 		`dfs_quota_refusals_total 1`, `dfs_brakes_total 1`, `dfs_blob_alarms_total 1`,
-		`dfs_verified_blobs_total{result="damaged"} 1`, `dfs_verified_blobs_total{result="sound"} 8`,
-		`dfs_refusals_total{code="busy",status="503"} 2`, `dfs_events_lost_total 7`, `dfs_events_total 22`,
+		`dfs_verified_blobs_total{result="damaged"} 1`, `dfs_verified_blobs_total{result="sound"} 8`, `dfs_unverified_snapshots_total 4`,
+		`dfs_refusals_total{code="busy",status="503"} 2`, `dfs_events_lost_total 7`, `dfs_events_total 23`,
 		`dfs_store_size_bytes 12345`,
 		`dfs_session_duration_seconds_sum 4`, `dfs_session_duration_seconds_count 1`,
 		`dfs_commit_duration_seconds_sum 0.5`,

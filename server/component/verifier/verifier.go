@@ -57,11 +57,14 @@ func New(hub Hub, bus *events.Bus, opts Options) *Verifier {
 }
 
 // Run verifies the snapshots that s brings until that or ctx ends. Those that come while it is busy wait in s, as
-// far as that holds them.
+// far as that holds them, and of the others is said how many they are.
 func (v *Verifier) Run(ctx context.Context, s *events.Subscription) {
 	events.Each(ctx, s, func(e events.Event) {
-		if e, ok := e.(events.SnapshotCommitted); ok {
+		switch e := e.(type) {
+		case events.SnapshotCommitted:
 			v.verify(ctx, e)
+		case events.Lost:
+			v.bus.Publish(events.SnapshotsUnverified{Snapshots: e.Count, At: time.Now().UTC()})
 		}
 	})
 }

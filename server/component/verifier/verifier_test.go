@@ -259,3 +259,21 @@ func TestBounds(t *testing.T) {
 		}
 	})
 }
+
+// TestTooManySnapshots: those for which there is no place in the queue are not read, and it is said how many they are.
+func TestTooManySnapshots(t *testing.T) {
+	var in, out events.Bus
+	heard := events.Subscribe[events.SnapshotsUnverified](&out, 0)
+	sub := events.Subscribe[events.SnapshotCommitted](&in, 2)
+	for range 5 {
+		in.Publish(events.SnapshotCommitted{})
+	}
+	in.Close()
+	h := &endless{files: 1, size: 1}
+	verifier.New(h, &out, verifier.Options{}).Run(t.Context(), sub)
+	out.Close()
+	e, err := heard.Next(t.Context())
+	if told, ok := e.(events.SnapshotsUnverified); !ok || told.Snapshots != 3 || h.read != 2 {
+		t.Errorf("%+v, %v after %d reads", e, err, h.read)
+	}
+}
