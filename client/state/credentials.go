@@ -14,8 +14,11 @@ import (
 )
 
 // credentialsFile is the file of the credentials. It is JSON, {"hubs": {URL: {"client", "token",
-// "fingerprint"}}, "joining": {URL: {"key", "token"}}}, and is replaced as a whole.
-const credentialsFile = "credentials"
+// "fingerprint"}}, "joining": {URL: {"key", "token"}}}, and is replaced as a whole, under the lock of a file beside it.
+const (
+	credentialsFile = "credentials"
+	credentialsLock = credentialsFile + ".lock"
+)
 
 // A Credential is what an installation shows a hub, and asks it to show.
 type Credential struct {
@@ -54,49 +57,45 @@ func (c Credentials) For(url string) (Credential, bool, error) {
 // Joining returns the token for a registration with a join key, or to take the place of the token
 // that is the key: a new one, which is on the disk when it returns, or the one of a call with the same key
 // after which nothing was recorded.
-func (c Credentials) Joining(url string, key api.Secret) (api.Secret, error) {
-	all, err := c.load()
-	if err != nil {
-		return "", err
-	}
+func (c Credentials) Joining(url string, key api.Secret) (token api.Secret, err error) {
 	hash := cas.Sum([]byte(key))
-	if j, ok := all.Joining[url]; ok && j.Key == hash {
-		return j.Token, nil
-	}
-	token := api.NewToken()
-	if all.Joining == nil {
-		all.Joining = make(map[string]joining)
-	}
-	all.Joining[url] = joining{Key: hash, Token: token}
-	return token, c.save(all)
+	err = c.change(func(all *credentials) bool {
+		if j, ok := all.Joining[url]; ok && j.Key == hash {
+			token = j.Token
+			return false
+		}
+		token = api.NewToken()
+		if all.Joining == nil {
+			all.Joining = make(map[string]joining)
+		}
+		all.Joining[url] = joining{Key: hash, Token: token}
+		return true
+	})
+	return token, err
 }
 
 // Record notes the credential for the hub at the URL, in place of a former.
 func (c Credentials) Record(url string, cred Credential) error {
-	all, err := c.load()
-	if err != nil {
-		return err
-	}
-	if all.Hubs == nil {
-		all.Hubs = make(map[string]Credential)
-	}
-	all.Hubs[url] = cred
-	delete(all.Joining, url)
-	return c.save(all)
+	return c.change(func(all *credentials) bool {
+		if all.Hubs == nil {
+			all.Hubs = make(map[string]Credential)
+		}
+		all.Hubs[url] = cred
+		if all.Joining[url].Token == cred.Token { // else it is another one's, which is under way
+			delete(all.Joining, url)
+		}
+		return true
+	})
 }
 
 // Forget drops what is recorded for the hub at the URL, and reports whether there was something.
-func (c Credentials) Forget(url string) (bool, error) {
-	all, err := c.load()
-	if err != nil {
-		return false, err
-	}
-	_, ok := all.Hubs[url]
-	if !ok {
-		return false, nil
-	}
-	delete(all.Hubs, url)
-	return true, c.save(all)
+func (c Credentials) Forget(url string) (had bool, err error) {
+	err = c.change(func(all *credentials) bool {
+		_, had = all.Hubs[url]
+		delete(all.Hubs, url)
+		return had
+	})
+	return had, err
 }
 
 // URLs returns the URLs of the hubs for which something is recorded, in any order.
@@ -107,6 +106,30 @@ func (c Credentials) URLs() ([]string, error) {
 		urls = append(urls, url)
 	}
 	return urls, err
+}
+
+// change has fn change the credentials, and saves them if it reports that it did. Meanwhile no other call and no
+// other process changes them.
+func (c Credentials) change(fn func(*credentials) bool) (err error) {
+	if c.dir == "" {
+		return errors.New("there is no directory for credentials")
+	}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(c.dir, credentialsLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // which ends the lock
+	if err := waitLock(lock); err != nil {
+		return fmt.Errorf("%s: lock: %w", lock.Name(), err)
+	}
+	all, err := c.load()
+	if err != nil || !fn(&all) {
+		return err
+	}
+	return c.save(all)
 }
 
 func (c Credentials) load() (all credentials, err error) {
@@ -140,14 +163,8 @@ func ReadSecret(file string) ([]byte, error) {
 }
 
 func (c Credentials) save(all credentials) error {
-	if c.dir == "" {
-		return errors.New("there is no directory for credentials")
-	}
 	data, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
 	// CreateTemp makes files that only their owner may read.

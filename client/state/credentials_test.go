@@ -1,10 +1,12 @@
 package state_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"dfs/client/state"
@@ -63,6 +65,57 @@ func TestCredentials(t *testing.T) {
 	}
 	if data, err := os.ReadFile(file); err != nil || strings.Contains(string(data), string(token)) {
 		t.Error("a forgotten token is in the file")
+	}
+}
+
+// TestCredentialsAtOnce has many log in and out at once, each as another process would: none loses what another records.
+func TestCredentialsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := state.OpenCredentials(dir).Record("gone", state.Credential{}); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for n := range 20 {
+		group.Go(func() {
+			c, url := state.OpenCredentials(dir), fmt.Sprint("https://hub", n)
+			token, err := c.Joining(url, api.NewJoinKey())
+			if err == nil {
+				err = c.Record(url, state.Credential{Token: token})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Go(func() {
+		if had, err := state.OpenCredentials(dir).Forget("gone"); !had || err != nil {
+			t.Error(had, err)
+		}
+	})
+	group.Wait()
+	if urls, err := state.OpenCredentials(dir).URLs(); len(urls) != 20 || err != nil {
+		t.Errorf("%q, %v", urls, err)
+	}
+}
+
+// TestLoginsToOneHub: who logs in to a hub while another login to it is under way does not take that one's token away.
+func TestLoginsToOneHub(t *testing.T) {
+	c := state.OpenCredentials(t.TempDir())
+	const url = "https://hub"
+	first, second := api.NewJoinKey(), api.NewJoinKey()
+	former, err := c.Joining(url, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := c.Joining(url, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Record(url, state.Credential{Token: former}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := c.Joining(url, second); again != token || err != nil {
+		t.Errorf("the same key: same token %v, %v", again == token, err)
 	}
 }
 

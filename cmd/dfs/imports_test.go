@@ -48,7 +48,7 @@ var allowed = map[string]string{
 	"client/reconcile":       "cas manifest merkle server/api",
 	"client/merge3":          "",
 	"client/replica":         "cas manifest merkle server/api golang.org/x/sys",
-	"client/state":           "cas server/api",
+	"client/state":           "cas server/api golang.org/x/sys",
 	"client/worktree":        "cas manifest merkle client/worktree/ignore golang.org/x/sys golang.org/x/sync",
 	"client/worktree/ignore": "",
 	"client":                 "cas cas/chunker manifest merkle server/api server/events client/merge3 client/reconcile client/replica client/state client/worktree client/worktree/ignore golang.org/x/sync",
