@@ -121,9 +121,11 @@ func (a *app) keepToken(ctx context.Context, to string, cred clientstate.Credent
 		return err
 	}
 	defer h.Close()
-	if _, err := h.Info(ctx, ""); err != nil {
+	info, err := h.Info(ctx, "")
+	if err != nil {
 		return err
 	}
+	cred.Client = info.Client
 	if err := a.credentials().Record(to, cred); err != nil {
 		return err
 	}

@@ -133,6 +133,7 @@ type Info struct {
 	HubID    cas.VolumeID `json:"hub_id"`
 	Protocol int          `json:"protocol"`
 	Limits   Limits       `json:"limits"`
+	Client   ClientID     `json:"client,omitzero"`  // who asks; zero: nobody whom the hub knows
 	Volume   *Volume      `json:"volume,omitempty"` // nil: there is none of the name
 }
 

@@ -177,7 +177,7 @@ func (h *Hub) leave() { h.calls.Done() }
 
 // Info implements [api.Hub].
 func (h *Hub) Info(ctx context.Context, volume string) (api.Info, error) {
-	info := api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: h.limits}
+	info := api.Info{HubID: h.id, Protocol: api.ProtocolVersion, Limits: h.limits, Client: api.CallerOf(ctx).ID()}
 	if volume == "" {
 		return info, nil
 	}

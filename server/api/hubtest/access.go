@@ -138,6 +138,10 @@ func testRegister(t *testing.T, c *company) {
 	_, err = stranger.admin.Register(stranger.ctx, api.RegisterRequest{Key: api.NewJoinKey(), Token: token})
 	want(t, err, api.ErrForbidden)
 	must(t, c.works(t, token))
+	ann := c.member(t, token)
+	own, err := ann.Info(ann.ctx, "")
+	must(t, err)
+	equal(t, "who asks", own.Client, answer.Client)
 	invites, err := c.admin.admin.Invites(c.admin.ctx)
 	must(t, err)
 	invite.Used = true
