@@ -284,6 +284,38 @@ func TestWhoAdministers(t *testing.T) {
 	}
 }
 
+// TestRotationsAreBounded: a client that administers nothing replaces its token so often a day, and the administrator does so still.
+func TestRotationsAreBounded(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	store := new(memory)
+	opts := access.Options{Now: func() time.Time { return now }}
+	r := open(t, store, opts)
+	_, who := member(t, r, api.Grants{All: api.RightWrite})
+	self := api.WithCaller(context.Background(), &api.Caller{Client: who.Client, Grants: who.Grants})
+	rotate := func(ctx context.Context) error {
+		_, err := r.RotateToken(ctx, api.RotateRequest{Client: who.Client, Token: api.NewToken()})
+		return err
+	}
+	for day := range 3 {
+		for n := range api.MaxRotations {
+			if day == 0 && n == 0 {
+				continue // the token that it registered with
+			}
+			if err := rotate(self); err != nil {
+				t.Fatalf("day %d, rotation %d: %v", day, n, err)
+			}
+		}
+		r = open(t, store, opts)
+		if err := rotate(self); !errors.Is(err, api.ErrForbidden) {
+			t.Fatalf("day %d, once more: %v", day, err)
+		}
+		if err := rotate(context.Background()); err != nil {
+			t.Fatalf("day %d, by the hub's own process: %v", day, err)
+		}
+		now = now.Add(25 * time.Hour)
+	}
+}
+
 // TestStoreFails has the store refuse: nobody gets in by what is not stored, and who is revoked is out.
 func TestStoreFails(t *testing.T) {
 	store := new(memory)

@@ -156,6 +156,10 @@ func (r *Registry) RotateToken(ctx context.Context, req api.RotateRequest) (api.
 	if r.tokens[hash] != nil {
 		return api.Token{}, errSpent
 	}
+	if !administers(api.CallerOf(ctx), old.rec.Grants) && r.issued(req.Client, r.now().Add(-24*time.Hour)) >= api.MaxRotations {
+		return api.Token{}, refuse(api.ErrForbidden, "client %v has had %d tokens within a day; who administers the hub may give it another",
+			req.Client, api.MaxRotations)
+	}
 	rec := old.rec
 	rec.Created = r.time()
 	end, err := r.revocation(old.hash)
@@ -177,6 +181,16 @@ func (r *Registry) liveToken(client api.ClientID) *token {
 		}
 	}
 	return nil
+}
+
+// issued counts the tokens that the client got since then.
+func (r *Registry) issued(client api.ClientID, since time.Time) (n int) {
+	for _, t := range r.tokens {
+		if t.rec.Client == client && t.rec.Created.After(since) {
+			n++
+		}
+	}
+	return n
 }
 
 // Revoke is as [api.Admin] says.

@@ -33,8 +33,8 @@ type Admin interface {
 	Tokens(ctx context.Context) ([]Token, error)
 
 	// RotateToken gives a client a new token in place of its former, which is revoked. The
-	// same again gives the same answer. A client may do so itself. ErrNotFound for an
-	// unknown or revoked client.
+	// same again gives the same answer. A client may do so itself: ErrForbidden when it had MaxRotations
+	// tokens within a day. ErrNotFound for an unknown or revoked client.
 	RotateToken(ctx context.Context, req RotateRequest) (Token, error)
 
 	// Revoke ends a client's access, or a join key's validity, at once and for good. A
@@ -105,6 +105,10 @@ type (
 
 // MaxInvite bounds how long a join key is valid.
 const MaxInvite = 30 * 24 * time.Hour
+
+// MaxRotations bounds how many tokens a client gets in 24 hours by replacing its own, unless it administers what
+// they are for: a hub keeps a record of each token for good.
+const MaxRotations = 32
 
 // MaxClientName bounds the name of a client, in bytes.
 const MaxClientName = 128
