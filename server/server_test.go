@@ -68,19 +68,26 @@ func serve(t testing.TB, h api.Hub, opts server.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log := new(secretsFound)
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ctx, ln, server.New(h, opts), nil) }()
+	go func() { served <- server.Serve(ctx, ln, server.New(h, opts), opts.Log) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
+		if log.Load() {
+			t.Error("a secret is in the log")
+		}
 	})
 	return ln.Addr().String()
 }
 
-// do makes a request and returns the answer with its body read.
+// do makes a request and returns the answer with its body read. An answer with a secret fails the test.
 func do(t testing.TB, method, url, contentType string, body io.Reader, header ...string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -104,6 +111,9 @@ func do(t testing.TB, method, url, contentType string, body io.Reader, header ..
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secrets.Match(data) || secrets.MatchString(fmt.Sprint(resp.Header)) {
+		t.Errorf("%s %s: a secret is in the answer", method, req.URL.Path)
 	}
 	return resp, data
 }
