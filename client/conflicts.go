@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"dfs/cas"
 	"dfs/client/merge3"
 	"dfs/client/replica"
 	"dfs/server/api"
@@ -71,11 +72,13 @@ func (d *Desk) List(ctx context.Context, all bool) ([]api.Conflict, error) {
 // Find returns the conflict, open or settled, that a prefix of its ID names. The error is of usage
 // where none or several are named.
 func (d *Desk) Find(ctx context.Context, prefix string) (api.Conflict, error) {
-	list, err := d.List(ctx, true)
-	if err != nil {
-		return api.Conflict{}, err
+	var found []api.Conflict
+	if beginsID(prefix) {
+		var err error
+		if found, err = d.r.listConflicts(ctx, api.ConflictsRequest{All: true, ID: prefix}); err != nil {
+			return api.Conflict{}, err
+		}
 	}
-	found := byPrefix(list, prefix)
 	switch {
 	case len(found) == 0:
 		return api.Conflict{}, &UsageError{fmt.Sprintf("no conflict has an ID that begins with %q (give at least %d digits); dfs conflicts --all lists them", prefix, minPrefix)}
@@ -115,9 +118,14 @@ func (r *run) listConflicts(ctx context.Context, req api.ConflictsRequest) ([]ap
 	return list, nil
 }
 
+// beginsID reports whether what a user gave is enough to name a conflict by its ID.
+func beginsID(prefix string) bool {
+	return len(prefix) >= minPrefix && len(prefix) <= hex.EncodedLen(len(cas.ID{})) && strings.Trim(prefix, "0123456789abcdef") == ""
+}
+
 // byPrefix returns the conflicts with an ID that begins with so many hex digits.
 func byPrefix(list []api.Conflict, prefix string) (found []api.Conflict) {
-	if len(prefix) < minPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
+	if !beginsID(prefix) {
 		return nil
 	}
 	for _, c := range list {

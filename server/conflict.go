@@ -17,7 +17,7 @@ func (s *server) conflicts(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := api.ConflictsRequest{Volume: v}
+	req := api.ConflictsRequest{Volume: v, ID: c.Query("id")}
 	if replica := c.Query("replica"); replica != "" {
 		if req.Replica, err = cas.ParseVolumeID(replica); err != nil {
 			return nil, invalid(api.ErrInvalid, "query: replica: %v", err)
@@ -74,20 +74,21 @@ func (s *server) settleOpen(ctx context.Context, req *api.SettleRequest, c *api.
 
 // find returns the conflict that the request is about: open, or settled as the request says.
 func (s *server) find(ctx context.Context, req *api.SettleRequest) (api.Conflict, error) {
-	for c, err := range s.hub.Conflicts(ctx, api.ConflictsRequest{Volume: req.Volume, All: true}) {
-		switch {
-		case err != nil:
-			return api.Conflict{}, err
-		case c.ID != req.ID:
-			continue
-		case !c.Open && c.Take != req.Take:
-			return c, invalid(api.ErrMoved, "conflict %v at %q is settled already: %s", c.ID, c.Path, c.Take)
-		case req.Ours != nil && *req.Ours != c.Ours.Hash() || req.Theirs != nil && *req.Theirs != c.Theirs.Hash():
-			return c, invalid(api.ErrMoved, "conflict %v at %q: its versions are not those of the request", c.ID, c.Path)
-		}
-		return c, nil
+	var c api.Conflict
+	var err error = invalid(api.ErrNotFound, "no conflict %v", req.ID)
+	// A whole ID names one at most.
+	for found, failed := range s.hub.Conflicts(ctx, api.ConflictsRequest{Volume: req.Volume, All: true, ID: req.ID.String()}) {
+		c, err = found, failed
 	}
-	return api.Conflict{}, invalid(api.ErrNotFound, "no conflict %v", req.ID)
+	switch {
+	case err != nil:
+		return c, err
+	case !c.Open && c.Take != req.Take:
+		return c, invalid(api.ErrMoved, "conflict %v at %q is settled already: %s", c.ID, c.Path, c.Take)
+	case req.Ours != nil && *req.Ours != c.Ours.Hash() || req.Theirs != nil && *req.Theirs != c.Theirs.Hash():
+		return c, invalid(api.ErrMoved, "conflict %v at %q: its versions are not those of the request", c.ID, c.Path)
+	}
+	return c, nil
 }
 
 // commitSettlement settles the conflict.

@@ -142,6 +142,9 @@ func (w *conflictsWalk) attempt() error {
 	if w.req.After > 0 {
 		query.Set("after", strconv.FormatUint(w.req.After, 10))
 	}
+	if w.req.ID != "" {
+		query.Set("id", w.req.ID)
+	}
 	if w.done > 0 {
 		query.Set("from", w.last.Path)
 	}

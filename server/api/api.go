@@ -82,7 +82,8 @@ type Hub interface {
 	Changes(ctx context.Context, req ChangesRequest) iter.Seq2[Change, error]
 
 	// Conflicts yields conflicts of a volume, by path and then by time. Theirs of an open one
-	// is the head's version as it is now. After an error the sequence ends.
+	// is the head's version as it is now. Those that an ID names are found without going over the
+	// others. ErrInvalid for one that is none. After an error the sequence ends.
 	Conflicts(ctx context.Context, req ConflictsRequest) iter.Seq2[Conflict, error]
 
 	// Blobs calls fn for each ref (chunks and pages) in the order asked for, at most
@@ -342,6 +343,7 @@ type ConflictsRequest struct {
 	Replica ReplicaID    `json:"replica"` // only this replica's; zero: all
 	All     bool         `json:"all"`     // settled ones too
 	After   uint64       `json:"after"`   // of these only those with a higher Number
+	ID      string       `json:"id"`      // only those with an ID that begins with these lower-case hex digits; empty: all
 }
 
 // ChangesRequest asks for the difference between two snapshots.

@@ -145,7 +145,7 @@ var routes = [...]Route{
 		"a snapshot of a volume; without id the head"},
 	OpSnapshots: {"snapshots", http.MethodGet, "/api/snapshots", NeedsRead, []string{"volume", "before", "limit"}, nil, []string{JSON},
 		"the history of a volume, newest first, in pages: next is the before of the next page, 0 when there is none"},
-	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "after", "from"}, nil, []string{JSON, Binary},
+	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "after", "id", "from"}, nil, []string{JSON, Binary},
 		"the conflicts of a volume, by path and then by time; of settled ones with after those with a higher number. The list has its count at its end, or the error that ended it"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
 		"settles a conflict: take is ours, theirs or base; the same again gives the same"},

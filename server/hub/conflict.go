@@ -87,7 +87,7 @@ func (l *listing) run() error {
 		return err
 	}
 	l.heads = merkle.NewCursor(l.ctx, l.h.nodes(v.id), l.h.headOf(v).Root)
-	if l.req.All && l.req.Replica.IsZero() {
+	if l.req.All && l.req.Replica.IsZero() && l.req.ID == "" {
 		err = l.addAll()
 	} else {
 		err = l.addNamed()
@@ -112,15 +112,23 @@ func (l *listing) addAll() error {
 	return cmp.Or(failed, err)
 }
 
-// addNamed goes over the open ones, and the settled ones of one replica. What is settled meanwhile
-// is among both.
-func (l *listing) addNamed() error {
-	names, err := l.h.openConflicts(l.req.Volume, l.req.Replica)
-	if err == nil && l.req.All {
-		var settled []conflictName
-		settled, err = l.h.settledConflicts(l.req.Volume, l.req.Replica, l.req.After)
-		names = append(names, settled...)
+// names returns what may be asked for: what an ID names, or else the open ones and the settled ones of one
+// replica. What is settled meanwhile is among both.
+func (l *listing) names() ([]conflictName, error) {
+	if l.req.ID != "" {
+		return l.h.namedConflicts(l.req.Volume, l.req.ID)
 	}
+	names, err := l.h.openConflicts(l.req.Volume, l.req.Replica)
+	if err != nil || !l.req.All {
+		return names, err
+	}
+	settled, err := l.h.settledConflicts(l.req.Volume, l.req.Replica, l.req.After)
+	return append(names, settled...), err
+}
+
+// addNamed goes over those whose names are at hand.
+func (l *listing) addNamed() error {
+	names, err := l.names()
 	if err != nil {
 		return err
 	}
@@ -144,7 +152,7 @@ func (l *listing) add(name conflictName) error {
 	switch {
 	case err != nil:
 		return err
-	case c == nil, !c.Open && (!l.req.All || c.Number <= l.req.After):
+	case c == nil, !l.req.Replica.IsZero() && c.Replica != l.req.Replica, !c.Open && (!l.req.All || c.Number <= l.req.After):
 		return nil
 	}
 	if len(l.group) > 0 && l.group[0].Path != c.Path {

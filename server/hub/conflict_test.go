@@ -35,6 +35,9 @@ func TestConflictKeys(t *testing.T) {
 		if name, err := parseOpen(openKey(v, one.replica, a), one.id[:]); name != one || err != nil {
 			t.Fatalf("%+v becomes %+v, %v", one, name, err)
 		}
+		if name, err := parseNamed(namedKey(v, one.id[:]), namedValue(one)); name != one || err != nil {
+			t.Fatalf("%+v becomes %+v, %v", one, name, err)
+		}
 		number, later := rapid.Uint64().Draw(t, "number"), rapid.Uint64().Draw(t, "later")
 		if name, err := parseSettled(settledKey(v, one.replica, number), settledValue(one)); name != one || err != nil {
 			t.Fatalf("%+v becomes %+v, %v", one, name, err)

@@ -34,6 +34,7 @@
 //	                                      an api.Conflict, open or settled; Theirs as it was then
 //	open     = "o" volume replica path    the ID of the replica's open conflict there
 //	settled  = "n" volume replica u64     ID and path of the replica's conflict that was settled with that number
+//	named    = "i" volume id              replica and path of the conflict with that ID
 //	access   = "t" key                    a record of package access under its key there
 //
 //	volume, replica, session, key         16 bytes

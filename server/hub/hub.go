@@ -132,6 +132,9 @@ func (h *Hub) open(dir string, openStore func(string) (cas.Store, error), attemp
 	if err := h.repairConflicts(); err != nil {
 		return err
 	}
+	if err := h.nameConflicts(); err != nil {
+		return err
+	}
 	return h.loadSessions()
 }
 

@@ -22,6 +22,7 @@ const (
 	keyConflict = 'c'
 	keyOpen     = 'o'
 	keySettled  = 'n'
+	keyNamed    = 'i'
 	keyAccess   = 't'
 	keyQuota    = 'l'
 )
@@ -130,6 +131,24 @@ func parseSettled(key, value []byte) (c conflictName, err error) {
 	copy(c.replica[:], key[at:])
 	copy(c.id[:], value)
 	c.path = string(value[len(c.id):])
+	return c, nil
+}
+
+// namedKey begins, with the first bytes of an ID, the keys of the conflicts that these name; with all of them it is one.
+func namedKey(v cas.VolumeID, id []byte) []byte { return slices.Concat([]byte{keyNamed}, v[:], id) }
+
+// namedValue is the value of such a key: the rest of the conflict's name.
+func namedValue(c conflictName) []byte { return slices.Concat(c.replica[:], []byte(c.path)) }
+
+// parseNamed takes apart the key and the value of a conflict's ID.
+func parseNamed(key, value []byte) (c conflictName, err error) {
+	at := 1 + len(cas.VolumeID{})
+	if len(key) != at+len(c.id) || len(value) <= len(c.replica) {
+		return c, fmt.Errorf("metadata %q: not the ID of a conflict", key)
+	}
+	copy(c.id[:], key[at:])
+	copy(c.replica[:], value)
+	c.path = string(value[len(c.replica):])
 	return c, nil
 }
 

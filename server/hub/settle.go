@@ -179,7 +179,8 @@ func (c *commit) conflictWrites() (before, after []kv, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		before = append(before, rec, kv{openKey(c.v.id, now.Replica, now.Path), now.ID[:]})
+		name := conflictName{now.Path, now.Replica, now.ID}
+		before = append(before, kv{namedKey(c.v.id, now.ID[:]), namedValue(name)}, rec, kv{openKey(c.v.id, now.Replica, now.Path), now.ID[:]})
 	}
 	for i := range c.settled {
 		s := &c.settled[i]

@@ -34,6 +34,8 @@ func queryParameter(s *schemas, op api.Op, name string) object {
 		describe("settled ones only with numbers above this one", false, number)
 	case name == "after":
 		describe("the ID of the last event that the client has", false, text)
+	case name == "id" && op == api.OpConflicts:
+		describe("only those whose ID begins with these hex digits", false, text)
 	case name == "snapshot" || name == "id":
 		describe("a snapshot's ID; without it the head", false, id)
 	case name == "replica":

@@ -51,8 +51,15 @@ func (c *clash) tree(paths []string, m *manifest.Manifest) tree {
 // listed returns the conflicts of the volume that a request asks for.
 func (f *fixture) listed(t *testing.T, replica api.ReplicaID, all bool) []api.Conflict {
 	t.Helper()
+	return f.asked(t, api.ConflictsRequest{Replica: replica, All: all})
+}
+
+// asked returns the conflicts of the volume that another request asks for.
+func (f *fixture) asked(t *testing.T, req api.ConflictsRequest) []api.Conflict {
+	t.Helper()
 	var list []api.Conflict
-	for c, err := range f.Conflicts(f.ctx, api.ConflictsRequest{Volume: f.volume.ID, Replica: replica, All: all}) {
+	req.Volume = f.volume.ID
+	for c, err := range f.Conflicts(f.ctx, req) {
 		must(t, err)
 		list = append(list, c)
 	}
@@ -108,6 +115,23 @@ func testConflicts(t *testing.T, f *fixture) {
 	c.first.pushed(t, to)
 	list = f.listed(t, c.other.id, false)
 	equal(t, "theirs of what is gone", list[2].Theirs, (*manifest.Manifest)(nil))
+	for i, named := range list {
+		id := named.ID.String()
+		equal(t, "that an ID names", f.asked(t, api.ConflictsRequest{ID: id}), list[i:i+1])
+		equal(t, "that its first digits name", f.asked(t, api.ConflictsRequest{ID: id[:15], All: true}), list[i:i+1])
+		other := "0"
+		if id[14:15] == other {
+			other = "1"
+		}
+		equal(t, "with another digit at the end", len(f.asked(t, api.ConflictsRequest{ID: id[:14] + other})), 0)
+		equal(t, "of another replica", len(f.asked(t, api.ConflictsRequest{ID: id, Replica: third.id})), 0)
+	}
+	equal(t, "that no ID begins with", len(f.asked(t, api.ConflictsRequest{ID: random().String()})), 0)
+	for _, none := range []string{"A", "0x", strings.Repeat("0", 65), "é"} {
+		for _, err := range f.Conflicts(f.ctx, api.ConflictsRequest{Volume: f.volume.ID, ID: none}) {
+			want(t, err, api.ErrInvalid)
+		}
+	}
 	for range f.Conflicts(f.ctx, api.ConflictsRequest{Volume: f.volume.ID}) {
 		break
 	}
@@ -129,6 +153,10 @@ func testSettleTheirs(t *testing.T, f *fixture) {
 	equal(t, "the answer again", again, first)
 	equal(t, "open ones", f.listed(t, api.ReplicaID{}, false), c.conflicts[1:])
 	equal(t, "all", f.listed(t, c.other.id, true), []api.Conflict{settledAs(c.conflicts[0], "theirs", 1), c.conflicts[1]})
+	id := c.conflicts[0].ID.String()
+	equal(t, "a settled one by its ID", f.asked(t, api.ConflictsRequest{ID: id, All: true}), []api.Conflict{settledAs(c.conflicts[0], "theirs", 1)})
+	equal(t, "open ones by that", len(f.asked(t, api.ConflictsRequest{ID: id})), 0)
+	equal(t, "those after it", len(f.asked(t, api.ConflictsRequest{ID: id, All: true, After: 1})), 0)
 	status, err := f.Status(f.ctx, f.volume.ID)
 	must(t, err)
 	equal(t, "open conflicts", status.Conflicts, 1)
