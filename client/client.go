@@ -114,11 +114,12 @@ type Summary struct {
 	DryRun        bool    `json:"dry_run,omitempty"`
 
 	// Of a sync, and of what settles conflicts.
-	Pushed    *Counts `json:"pushed,omitempty"`     // of the counts above, what went to the hub
-	Pulled    *Counts `json:"pulled,omitempty"`     // and what came from it
-	Settled   int64   `json:"settled,omitempty"`    // conflicts
-	BytesUp   int64   `json:"bytes_up,omitempty"`   // of a dry run: of bytes_new, what would go to the hub
-	BytesDown int64   `json:"bytes_down,omitempty"` // and what would come from it
+	Pushed     *Counts `json:"pushed,omitempty"`     // of the counts above, what went to the hub
+	Pulled     *Counts `json:"pulled,omitempty"`     // and what came from it
+	Settled    int64   `json:"settled,omitempty"`    // conflicts
+	Unfinished bool    `json:"unfinished,omitempty"` // a sync ended after its last round with something to do
+	BytesUp    int64   `json:"bytes_up,omitempty"`   // of a dry run: of bytes_new, what would go to the hub
+	BytesDown  int64   `json:"bytes_down,omitempty"` // and what would come from it
 }
 
 // Problem is a path that a run left out, with the reason.

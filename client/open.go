@@ -31,7 +31,7 @@ type run struct {
 	conn      Conn
 	session   api.StartAnswer
 	ended     bool                // the session; its Head is then what the commit made that ended it, if one did
-	unsent    bool                // a pull left something here for a push
+	unsent    []string            // paths at which the pull of a sync left something here for a push
 	clashes   map[string]struct{} // paths of conflicts that the push before a pull had
 	index     *worktree.Index
 	clock     clock

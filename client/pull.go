@@ -183,7 +183,7 @@ func (p *puller) visit(f *found) error {
 		p.conflicts(f.path)
 		return nil
 	}
-	p.r.leaves(plan, f.local, remote)
+	p.r.leaves(f.path, plan, f.local, remote)
 	switch plan.Action {
 	case reconcile.Keep:
 		p.r.result.Kept = append(p.r.result.Kept, f.path)

@@ -16,6 +16,9 @@ import (
 // ran, or because the head moved while a conflict was being settled.
 const maxRounds = 5
 
+// errChanging is why a path is left to the next sync.
+var errChanging = errors.New("changed here while this sync ran; left to the next one")
+
 // Sync sends the directory's changes to the hub, settles what conflicts by cfg.Conflict, and
 // brings the hub's changes to the directory. All that was changed here is on the hub before
 // anything is replaced. What conflicts and is not settled stays as it is on both sides. A
@@ -40,6 +43,9 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 	if err == nil {
 		err = r.withdraw(ctx)
 		s.join(new(Counts))
+	}
+	if err == nil && again {
+		s.giveUp()
 	}
 	r.braked(ctx, err)
 	return s.finish(), err
@@ -78,7 +84,18 @@ func (s *syncing) round(ctx context.Context) (again bool, err error) {
 	}
 	err = s.pull(ctx)
 	s.join(s.total.Pulled)
-	return moved || s.r.unsent, err
+	return moved || len(s.r.unsent) > 0, err
+}
+
+// giveUp says that the last round left something to do: the paths are problems, but for those that conflict.
+func (s *syncing) giveUp() {
+	s.total.Unfinished = true
+	for _, path := range union(nil, s.r.unsent) {
+		if _, ok := s.conflicts[path]; !ok {
+			s.r.problem(path, errChanging)
+		}
+	}
+	s.join(new(Counts))
 }
 
 // due reports whether there is something to pull.
@@ -97,7 +114,7 @@ func (s *syncing) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	s.r.unsent, s.r.clashes = false, s.conflicts
+	s.r.unsent, s.r.clashes = nil, s.conflicts
 	err := s.r.pull(ctx)
 	if err == nil {
 		s.r.conclude(ctx)
@@ -195,20 +212,20 @@ func (s *syncing) finish() *Result {
 }
 
 // leaves notes that a pull left a path here with another version than the hub's, which is for a push.
-func (r *run) leaves(plan reconcile.Plan, local, remote *manifest.Manifest) {
+func (r *run) leaves(path string, plan reconcile.Plan, local, remote *manifest.Manifest) {
 	result := local
 	if plan.Action == reconcile.Apply || plan.Action == reconcile.Restore {
 		result = plan.Result
 	}
-	if !manifest.Equal(result, remote) && !(isDirectory(result) && isDirectory(remote)) {
-		r.unsent = true
+	if r.clashes != nil && !manifest.Equal(result, remote) && !(isDirectory(result) && isDirectory(remote)) {
+		r.unsent = append(r.unsent, path)
 	}
 }
 
 // collides notes that a pull met a conflict. If the push before it did not, what is here is for another.
 func (r *run) collides(f *found) {
 	if _, known := r.clashes[f.path]; !known && f.local != nil && r.handed(f.path) {
-		r.unsent = true
+		r.unsent = append(r.unsent, f.path)
 	}
 }
 

@@ -204,7 +204,7 @@ func TestTheHeadMovesWhileSettling(t *testing.T) {
 		cfg := config(m, b)
 		cfg.Conflict = "copy"
 		res, err := client.Sync(t.Context(), cfg)
-		if err != nil || len(res.Conflicts) != moves/100 || res.Settled != int64(1-moves/100) {
+		if err != nil || res.Unfinished != (moves == 100) || len(res.Conflicts) != moves/100 || res.Settled != int64(1-moves/100) {
 			t.Fatalf("%d moves: %+v, %v", moves, res, err)
 		}
 		if moves == 1 {
@@ -278,5 +278,57 @@ func TestAConflictArisesInThePull(t *testing.T) {
 		if res, err = client.Sync(t.Context(), cfg); err != nil || len(res.Conflicts) != conflicts || commits != conflicts {
 			t.Errorf("%s: the next sync takes %d commits: %+v, %v", strategy, commits, res, err)
 		}
+	}
+}
+
+// restless is a hub of which the head moves whenever a session starts, and that tells what changed only after something
+// was done in the directory.
+type restless struct {
+	editing
+	move func()
+}
+
+func (r restless) Start(ctx context.Context, req api.StartRequest) (api.StartAnswer, error) {
+	r.move()
+	return r.Hub.Start(ctx, req)
+}
+
+// TestSyncOfWhatNeverRests: a sync gives up in the end, and says which paths it left to the next.
+func TestSyncOfWhatNeverRests(t *testing.T) {
+	const files = 40
+	h := openHub(t)
+	a, b := t.TempDir(), t.TempDir()
+	name := func(n int) string { return fmt.Sprintf("f%02d", n) }
+	for n := range files {
+		if err := os.WriteFile(filepath.Join(a, name(n)), []byte("base"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	succeed(t, client.Push, config(h, a))
+	succeed(t, client.Pull, config(h, b))
+	n, commits := -1, 0
+	hub := restless{editing{h, func() {
+		if err := os.WriteFile(filepath.Join(b, name(n)), []byte("edited"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}, &commits}, func() {
+		n++
+		if err := os.Remove(filepath.Join(a, name(n))); err != nil {
+			t.Fatal(err)
+		}
+		succeed(t, client.Push, config(h, a))
+	}}
+	res, err := client.Sync(t.Context(), config(hub, b))
+	left := len(res.Problems)
+	if err != nil || !res.Unfinished || left == 0 || res.Problems[left-1].Path != name(n) || len(res.Conflicts) != 0 {
+		t.Fatalf("with the deletion of %s: %+v, %v", name(n), res, err)
+	}
+	res, err = client.Sync(t.Context(), config(h, b))
+	if err != nil || res.Unfinished || len(res.Problems) != 0 || res.Added+res.Modified != int64(left) {
+		t.Fatalf("the next: %+v, %v", res, err)
+	}
+	succeed(t, client.Sync, config(h, a))
+	if got := content(t, a)[name(n)]; !strings.HasSuffix(got, " edited") {
+		t.Errorf("%s is %q", name(n), got)
 	}
 }

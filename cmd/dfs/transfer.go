@@ -39,6 +39,9 @@ func (a *app) transfer(ctx context.Context, command string, flags *runFlags, arg
 	if err != nil {
 		return 0, err
 	}
+	if res.Unfinished {
+		a.out.notice("something was changed again and again while dfs synced; what came last is not synced yet: run dfs sync again when it is quiet")
+	}
 	if a.out.json {
 		a.out.object(res.Summary)
 	} else {
