@@ -21,6 +21,13 @@ func (s *server) changes(c *gin.Context) (any, error) {
 			return nil, err
 		}
 	}
+	if req.Heard != nil {
+		status, err := s.hub.Status(c.Request.Context(), req.Volume)
+		if err != nil {
+			return nil, err
+		}
+		c.Header(api.HeaderSettled, strconv.FormatUint(status.Settled, 10))
+	}
 	req.Wait = 0
 	c.Header(api.HeaderSnapshot, req.To.String())
 	rest := without(s.hub.Changes(c.Request.Context(), req), func(*api.Change) bool {
@@ -56,6 +63,13 @@ func (s *server) changesRequest(c *gin.Context) (req api.ChangesRequest, skip ui
 		if req.Wait, err = time.ParseDuration(wait); err != nil || req.Wait < 0 {
 			return req, 0, invalid(api.ErrInvalid, "query: wait %.64q is not a time such as 30s", wait)
 		}
+	}
+	if heard := c.Query("heard"); heard != "" {
+		n, err := strconv.ParseUint(heard, 10, 64)
+		if err != nil {
+			return req, 0, invalid(api.ErrInvalid, "query: heard: %v", err)
+		}
+		req.Heard = &n
 	}
 	return req, skip, nil
 }

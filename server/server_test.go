@@ -271,6 +271,7 @@ func TestRequestsAreStrict(t *testing.T) {
 		{"bad before", "GET", "/api/snapshots" + v + "&before=-1", "", "", 400, api.ErrInvalid},
 		{"bad session", "DELETE", "/api/sessions?session=docs", "", "", 400, api.ErrInvalid},
 		{"bad wait", "GET", "/api/sync/changes" + v + "&wait=30", "", "", 400, api.ErrInvalid},
+		{"bad heard", "GET", "/api/sync/changes" + v + "&heard=-1", "", "", 400, api.ErrInvalid},
 		{"negative wait", "GET", "/api/sync/changes" + v + "&wait=-1s", "", "", 400, api.ErrInvalid},
 		{"bad replica", "GET", "/api/conflict" + v + "&replica=1", "", "", 400, api.ErrInvalid},
 		{"bad all", "GET", "/api/conflict" + v + "&all=1", "", "", 400, api.ErrInvalid},

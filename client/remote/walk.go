@@ -36,6 +36,7 @@ type changesWalk struct {
 	ctx     context.Context
 	req     api.ChangesRequest
 	to      cas.ID    // where the sequence leads; zero: not known yet
+	settled uint64    // the latest settlement, where it is asked for
 	until   time.Time // when a head that is From is not waited for any more
 	yield   func(api.Change, error) bool
 	done    uint64 // changes yielded
@@ -52,6 +53,9 @@ func (w *changesWalk) run() error {
 
 // waits reports whether the head is still From, and is to be waited for.
 func (w *changesWalk) waits() bool {
+	if w.req.Heard != nil && w.settled > *w.req.Heard {
+		return false
+	}
 	return w.req.To.IsZero() && w.to == w.req.From && time.Now().Before(w.until)
 }
 
@@ -65,6 +69,9 @@ func (w *changesWalk) attempt() error {
 	} else if wait := min(time.Until(w.until), w.hub.piece()); wait > 0 {
 		query.Set("wait", wait.String())
 	}
+	if w.req.Heard != nil {
+		query.Set("heard", strconv.FormatUint(*w.req.Heard, 10))
+	}
 	if !w.req.Session.IsZero() {
 		query.Set("session", w.req.Session.String())
 	}
@@ -75,6 +82,11 @@ func (w *changesWalk) attempt() error {
 		to, err := cas.ParseID(resp.Header.Get(api.HeaderSnapshot))
 		if err != nil || !w.to.IsZero() && to != w.to {
 			return fmt.Errorf("%s: changes: answer leads to snapshot %q", w.hub.base, resp.Header.Get(api.HeaderSnapshot))
+		}
+		if w.req.Heard != nil {
+			if w.settled, err = strconv.ParseUint(resp.Header.Get(api.HeaderSettled), 10, 64); err != nil {
+				return fmt.Errorf("%s: changes: the latest settlement: %w", w.hub.base, err)
+			}
 		}
 		w.to = to
 		return w.hub.messages(api.NewFrameReader(resp.Body), api.OpChanges, w.take)

@@ -77,7 +77,8 @@ type Hub interface {
 	// Changes yields what differs between two snapshots of a volume, in path
 	// order, one change a path. The zero From is the empty tree; the zero To
 	// is the head. With Wait, a head that is From is waited for to become another, for so
-	// long at most. ErrNotFound when the volume has no such snapshot. After an error the
+	// long at most; with Heard too, a settlement that is not heard of ends the wait (Status tells the
+	// latest), since one can leave the head as it is. ErrNotFound when the volume has no such snapshot. After an error the
 	// sequence ends.
 	Changes(ctx context.Context, req ChangesRequest) iter.Seq2[Change, error]
 
@@ -354,7 +355,8 @@ type ChangesRequest struct {
 
 	Session SessionID `json:"-"` // of the pull that asks; zero: of none
 
-	Wait time.Duration `json:"-"` // at most MaxWait
+	Wait  time.Duration `json:"-"` // at most MaxWait
+	Heard *uint64       `json:"-"` // the number of a settlement: one with a higher number ends the wait too; nil: none does
 }
 
 // Status describes a volume at work.

@@ -70,6 +70,10 @@ const (
 // to which the changes lead, and of a download the one that it is from, in the form of cas.ID.
 const HeaderSnapshot = "Dfs-Snapshot"
 
+// HeaderSettled is the header of a changes answer that tells the number of the volume's latest settlement, where
+// the request said of which it has heard.
+const HeaderSettled = "Dfs-Settled"
+
 // A Route says how an operation crosses HTTP. Parameters of a GET are in the
 // query; a volume is there named by its ID or by its name. An answer that is a refusal has the status of its code and an Error as JSON.
 type Route struct {
@@ -123,7 +127,7 @@ var routes = [...]Route{
 		"the headers of a download"},
 	OpCommit: {"commit", http.MethodPost, "/api/sync/commit", NeedsWrite, nil, []string{Binary, JSON}, []string{JSON, Binary},
 		"applies the staged parts and the edits given here to the head, as one snapshot; the same key again gives the same answer. The JSON form has no blobs"},
-	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", NeedsRead, []string{"volume", "from", "to", "skip", "wait", "session"}, nil, []string{JSON, Binary},
+	OpChanges: {"changes", http.MethodGet, "/api/sync/changes", NeedsRead, []string{"volume", "from", "to", "skip", "wait", "heard", "session"}, nil, []string{JSON, Binary},
 		"what differs between two snapshots, by path; the Dfs-Snapshot header tells which one to was. The list has its count at its end, or the error that ended it"},
 	OpStatus: {"status", http.MethodGet, "/api/sync/status", NeedsRead, []string{"volume"}, nil, []string{JSON},
 		"head, open conflicts and running sessions of a volume"},

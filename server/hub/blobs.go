@@ -306,7 +306,7 @@ func (h *Hub) rootsBetween(ctx context.Context, req api.ChangesRequest) (from, t
 		return from, to, err
 	}
 	if req.To.IsZero() {
-		if err := h.awaitHead(ctx, v, req.From, req.Wait); err != nil {
+		if err := h.awaitHead(ctx, v, &req); err != nil {
 			return from, to, err
 		}
 	}

@@ -25,7 +25,7 @@ type volume struct {
 	head    api.Head      // guarded by Hub.mu, as settled, usage and moved
 	settled uint64        // number of the latest settlement
 	usage   api.Usage     // of the head's tree
-	moved   chan struct{} // closed when the head becomes another, and replaced
+	moved   chan struct{} // closed when the head becomes another or something is settled, and replaced
 	lock    chan struct{} // holds one token while a commit is under way
 }
 
@@ -88,27 +88,27 @@ func (h *Hub) standOf(v *volume) (head api.Head, settled uint64) {
 func (h *Hub) setStand(v *volume, head api.Head, settled uint64, usage api.Usage) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v.settled, v.usage = settled, usage
-	if v.head == head {
+	v.usage = usage
+	if v.head == head && v.settled == settled {
 		return
 	}
-	v.head = head
+	v.head, v.settled = head, settled
 	close(v.moved)
 	v.moved = make(chan struct{})
 }
 
-// awaitHead waits until the volume's head is another than from, for so long at most.
-func (h *Hub) awaitHead(ctx context.Context, v *volume, from cas.ID, wait time.Duration) error {
-	if wait <= 0 {
+// awaitHead waits until the volume's head is not the request's From, or there is a settlement that it has not heard of.
+func (h *Hub) awaitHead(ctx context.Context, v *volume, req *api.ChangesRequest) error {
+	if req.Wait <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(min(wait, api.MaxWait))
+	timer := time.NewTimer(min(req.Wait, api.MaxWait))
 	defer timer.Stop()
 	for {
 		h.mu.Lock()
-		head, moved := v.head, v.moved
+		head, settled, moved := v.head, v.settled, v.moved
 		h.mu.Unlock()
-		if head.Snapshot != from {
+		if head.Snapshot != req.From || req.Heard != nil && settled > *req.Heard {
 			return nil
 		}
 		select {

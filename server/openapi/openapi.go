@@ -78,7 +78,7 @@ func operation(s *schemas, op api.Op) object {
 	responses := object{"200": done, "default": object{"$ref": "#/components/responses/Refusal"}}
 	switch op {
 	case api.OpChanges:
-		done["headers"] = object{api.HeaderSnapshot: snapshotHeader(s)}
+		done["headers"] = object{api.HeaderSnapshot: snapshotHeader(s), api.HeaderSettled: settledHeader()}
 	case api.OpDownload, api.OpStat:
 		describeDownload(s, op, done, responses)
 		parameters = append(parameters, conditions()...)

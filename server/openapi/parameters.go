@@ -52,6 +52,8 @@ func queryParameter(s *schemas, op api.Op, name string) object {
 		describe("how many of the first to leave out", false, number)
 	case name == "wait":
 		describe("how long to wait for another head than from, such as 30s; at most a minute", false, text)
+	case name == "heard":
+		describe("the number of a settlement: one with a higher number ends the wait too, and the Dfs-Settled header tells the latest", false, number)
 	case name == "before":
 		describe("only snapshots with lower numbers", false, object{"type": "integer", "minimum": 1})
 	case name == "limit":
@@ -70,6 +72,10 @@ func protocol() object {
 
 func snapshotHeader(s *schemas) object {
 	return object{"description": "the snapshot that the answer is about", "schema": s.of(reflect.TypeFor[cas.ID]())}
+}
+
+func settledHeader() object {
+	return object{"description": "with heard: the number of the volume's latest settlement", "schema": object{"type": "integer", "minimum": 0}}
 }
 
 // conditions describes the headers of a download's request.

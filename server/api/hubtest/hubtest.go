@@ -59,6 +59,7 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"settlement stands at the base", testBaseStands},
 		{"conflict model", testConflictModel},
 		{"wait", testWait},
+		{"wait for a settlement", testWaitForSettlement},
 		{"wait in vain", testWaitInVain},
 		{"changes", testChanges},
 		{"changes of odd paths", testOddPaths},

@@ -58,6 +58,49 @@ func testWait(t *testing.T, f *fixture) {
 	}
 }
 
+// testWaitForSettlement has somebody wait for a head or a settlement. What is settled without a snapshot ends that, and
+// not the wait of who wants a head alone.
+func testWaitForSettlement(t *testing.T, f *fixture) {
+	c := newClash(t, f, "a", "b")
+	from := f.head(t).Snapshot
+	await := func(heard uint64) (took time.Duration) {
+		began := time.Now()
+		for change, err := range f.Changes(f.ctx, api.ChangesRequest{Volume: f.volume.ID, From: from, Wait: api.MaxWait, Heard: &heard}) {
+			t.Errorf("%+v, %v", change, err)
+		}
+		return time.Since(began)
+	}
+	settle := func(conflict api.Conflict) {
+		t.Helper()
+		_, err := f.Commit(f.ctx, c.settles(t, conflict, "theirs"))
+		must(t, err)
+	}
+	headAlone := make(chan error, 1)
+	ctx, cancel := context.WithCancel(f.ctx)
+	go func() {
+		_, _, err := f.await(ctx, from, api.MaxWait)
+		headAlone <- err
+	}()
+	waited := make(chan time.Duration)
+	go func() { waited <- await(0) }()
+	settle(c.conflicts[0])
+	if took := <-waited; took > api.MaxWait/2 {
+		t.Errorf("the first is learnt of after %v", took)
+	}
+	if took := await(0); took > api.MaxWait/2 {
+		t.Errorf("what was settled before is learnt of after %v", took)
+	}
+	go func() { waited <- await(1) }()
+	settle(c.conflicts[1])
+	if took := <-waited; took > api.MaxWait/2 {
+		t.Errorf("the second is learnt of after %v", took)
+	}
+	cancel()
+	if err := <-headAlone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the head alone: %v", err)
+	}
+}
+
 func testWaitInVain(t *testing.T, f *fixture) {
 	const wait = 50 * time.Millisecond
 	all, took, err := f.await(f.ctx, f.volume.Head.Snapshot, wait)
