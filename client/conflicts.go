@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"path"
 	"path/filepath"
 	"slices"
@@ -64,9 +65,10 @@ func (d *Desk) Close() { d.r.close() }
 // Own returns the replica's ID, by which its own conflicts are known.
 func (d *Desk) Own() api.ReplicaID { return d.r.id.Replica }
 
-// List returns the open conflicts of all replicas, by path and time, and with all the settled ones.
-func (d *Desk) List(ctx context.Context, all bool) ([]api.Conflict, error) {
-	return d.r.listConflicts(ctx, api.ConflictsRequest{All: all})
+// List yields the open conflicts of all replicas, by path and time, and with all the settled ones, as the hub
+// tells them. After an error the sequence ends.
+func (d *Desk) List(ctx context.Context, all bool) iter.Seq2[api.Conflict, error] {
+	return d.r.conflicts(ctx, api.ConflictsRequest{All: all})
 }
 
 // Find returns the conflict, open or settled, that a prefix of its ID names. The error is of usage
@@ -102,16 +104,30 @@ func (d *Desk) Diff(ctx context.Context, c *api.Conflict) (diff []byte, ok bool,
 	return merge3.Unified(c.Path+" (theirs)", c.Path+" (ours)", theirs, ours), true, nil
 }
 
-// listConflicts returns those conflicts of the volume that a request asks for, by path and time.
-func (r *run) listConflicts(ctx context.Context, req api.ConflictsRequest) ([]api.Conflict, error) {
+// conflicts yields those conflicts of the volume that a request asks for, by path and time.
+func (r *run) conflicts(ctx context.Context, req api.ConflictsRequest) iter.Seq2[api.Conflict, error] {
 	req.Volume = r.binding.VolumeID
-	var list []api.Conflict
-	for c, err := range r.conn.Conflicts(ctx, req) {
-		if err != nil {
-			return nil, fmt.Errorf("conflicts of the volume %q: %w", r.binding.Volume, err)
+	return func(yield func(api.Conflict, error) bool) {
+		for c, err := range r.conn.Conflicts(ctx, req) {
+			switch {
+			case err != nil:
+				err = fmt.Errorf("conflicts of the volume %q: %w", r.binding.Volume, err)
+			case c.Ours == nil:
+				err = fmt.Errorf("conflict %s at %q: the hub's record lacks the replica's version", c.ID.Short(), c.Path)
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
 		}
-		if c.Ours == nil {
-			return nil, fmt.Errorf("conflict %s at %q: the hub's record lacks the replica's version", c.ID.Short(), c.Path)
+	}
+}
+
+// listConflicts returns what conflicts yields.
+func (r *run) listConflicts(ctx context.Context, req api.ConflictsRequest) ([]api.Conflict, error) {
+	var list []api.Conflict
+	for c, err := range r.conflicts(ctx, req) {
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, c)
 	}

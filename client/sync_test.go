@@ -73,7 +73,7 @@ func (m *model) resolve(h api.Hub, dir string) {
 		m.t.Fatal(err)
 	}
 	defer desk.Close()
-	list, err := desk.List(m.t.Context(), false)
+	list, err := collect(desk.List(m.t.Context(), false))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -154,6 +154,16 @@ func (m *model) settleDown() {
 		m.t.Error("no rest after 6 rounds")
 	}
 	m.equal()
+}
+
+func collect(seq iter.Seq2[api.Conflict, error]) (list []api.Conflict, err error) {
+	for c, err := range seq {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 func succeed(t *testing.T, do func(context.Context, client.Config) (*client.Result, error), cfg client.Config) {
@@ -269,7 +279,7 @@ func TestAConflictArisesInThePull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := desk.List(t.Context(), true)
+		list, err := collect(desk.List(t.Context(), true))
 		desk.Close()
 		if err != nil || len(list) != 1 || list[0].Open != (conflicts == 1) || list[0].Ours.Size != uint64(len("from b, longer")) {
 			t.Errorf("%s: the hub has %+v, %v", strategy, list, err)

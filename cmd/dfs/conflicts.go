@@ -69,18 +69,18 @@ func (a *app) conflicts() *cobra.Command {
 }
 
 func (a *app) listConflicts(ctx context.Context, desk *client.Desk, all bool) (int, error) {
-	list, err := desk.List(ctx, all)
-	if err != nil {
-		return 0, err
-	}
-	code := exitDone
-	for i := range list {
-		if list[i].Open {
+	code, none := exitDone, true
+	for c, err := range desk.List(ctx, all) {
+		if err != nil {
+			return 0, err
+		}
+		if c.Open {
 			code = exitConflicts
 		}
-		a.out.conflict(&list[i], desk.Own())
+		a.out.conflict(&c, desk.Own())
+		none = false
 	}
-	if len(list) == 0 && !a.out.json {
+	if none && !a.out.json {
 		a.out.result("no conflicts")
 	}
 	return code, nil
