@@ -22,7 +22,7 @@ func (r *run) foretell(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	f := &forecast{r: r, asker: &asker{r: r, ctx: ctx, known: map[cas.Ref]struct{}{}}, up: new(Counts), down: new(Counts)}
+	f := &forecast{r: r, asker: &asker{r: r, ctx: ctx, known: map[cas.Ref]struct{}{}}, up: new(Counts), down: new(Counts), walls: map[string]*manifest.Manifest{}}
 	if err := f.countBase(); err != nil {
 		return err
 	}
@@ -52,7 +52,8 @@ type forecast struct {
 	puller    *puller           // of which only what it knows of blocked paths and of chunks is used
 	head      api.Way[struct{}] // to what was visited last, as the head will be
 	clashes   []clash
-	settled   []Change // that settling them makes
+	walls     map[string]*manifest.Manifest // what the head has, and is no directory, where there is one here
+	settled   []Change                      // that settling them makes
 	up, down  *Counts
 	deletions [2]deletions // on the hub, and here
 	local     *localChunks
@@ -134,6 +135,9 @@ func (f *forecast) visit(p *found) error {
 	base, remote, err := p.versions()
 	if err != nil {
 		return err
+	}
+	if remote != nil && !isDirectory(remote) && isDirectory(p.local) {
+		f.walls[p.path] = remote
 	}
 	o := reconcile.Run(reconcile.ModeSync, base, p.local, remote)
 	_, here := f.puller.above(p)

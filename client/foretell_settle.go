@@ -70,7 +70,7 @@ func (f *forecast) settle(ctx context.Context) error {
 			list = append(list, c.Conflict)
 		}
 	}
-	decisions := strategy.Settle(list, func(path string) string { return above[path] })
+	decisions := strategy.Settle(list, func(path string) string { return above[path] }, f.times())
 	becomes := map[string]api.Standing{}
 	for _, c := range f.clashes {
 		d := reconcile.Decision{}
@@ -94,6 +94,32 @@ func (f *forecast) settle(ctx context.Context) error {
 		becomes[c.Path] = api.StandingOf(d.Result)
 	}
 	return nil
+}
+
+// times returns the times of what the head will have where conflicts are about a directory.
+func (f *forecast) times() reconcile.Times {
+	at := map[string]*reconcile.Newest{}
+	for path, m := range f.walls {
+		at[path] = new(reconcile.Newest)
+		at[path].Add(m)
+	}
+	for _, c := range f.clashes {
+		for _, path := range []string{c.Path, c.under} {
+			if at[path] == nil {
+				at[path] = new(reconcile.Newest)
+			}
+			if c.Theirs != nil && f.walls[path] == nil {
+				at[path].Add(c.Theirs)
+			}
+		}
+	}
+	return func(path string) (manifest.Time, bool) {
+		n := at[path]
+		if n == nil {
+			return manifest.Time{}, false
+		}
+		return n.Time, n.Any
+	}
 }
 
 // date gives the conflicts their times.

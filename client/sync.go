@@ -144,8 +144,12 @@ func (s *syncing) settle(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	times, err := s.r.times(list, above)
+	if err != nil {
+		return false, err
+	}
 	s.r.meter.enter(Committing, 0, 0)
-	settled, err := s.r.settleAll(ctx, rulings(list, s.strategy.Settle(list, above)))
+	settled, err := s.r.settleAll(ctx, rulings(list, s.strategy.Settle(list, above, times)))
 	for _, c := range settled {
 		delete(s.conflicts, c.Path)
 	}

@@ -43,8 +43,12 @@ type Decision struct {
 }
 
 // Settle decides conflicts by a strategy. They are of one replica, in path order. above returns the
-// path of what is at the head no directory and stands above a path, or "".
-func (s Strategy) Settle(conflicts []api.Conflict, above func(path string) string) []Decision {
+// path of what is at the head no directory and stands above a path, or "". LWW asks times about such paths, and
+// about those of conflicts of which one side is a directory.
+func (s Strategy) Settle(conflicts []api.Conflict, above func(path string) string, times Times) []Decision {
+	if s == LWW {
+		return lww(conflicts, above, times)
+	}
 	decisions := make([]Decision, len(conflicts))
 	var under moved
 	for i := range conflicts {
@@ -54,8 +58,6 @@ func (s Strategy) Settle(conflicts []api.Conflict, above func(path string) strin
 		case s == Copy:
 			decisions[i] = under.aside(c, wall, string(Copy))
 		case wall != "" || isDirectory(c.Ours) || isDirectory(c.Theirs):
-		case s == LWW:
-			decisions[i] = newer(c)
 		case s == Merge:
 			decisions[i] = mergeText(c)
 		}

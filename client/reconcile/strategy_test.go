@@ -12,7 +12,7 @@ func none(string) string { return "" }
 func settleOne(s Strategy, base, ours, theirs *manifest.Manifest) Decision {
 	c := *conflictAt("ann", ours)
 	c.Path, c.Base, c.Theirs = "d/f.txt", base, theirs
-	return s.Settle([]api.Conflict{c}, none)[0]
+	return s.Settle([]api.Conflict{c}, none, func(string) (manifest.Time, bool) { return theirs.Mtime, true })[0]
 }
 
 // TestStrategies goes through all conflicts of a few versions: with each strategy exactly the rule
@@ -31,9 +31,13 @@ func TestStrategies(t *testing.T) {
 		}
 		lww := settleOne(LWW, base, ours, theirs)
 		switch {
-		case directory:
-			if lww.Take != "" {
-				t.Errorf("%s: lww decides about a directory", what)
+		case isDirectory(ours):
+			if want := ours.Mtime.Compare(theirs.Mtime) >= 0; want != (lww.Result == ours) || lww.Take != "lww" {
+				t.Errorf("%s: lww decides %+v", what, lww)
+			}
+		case isDirectory(theirs): // what is in it would be lost
+			if want := theirs.Mtime.Compare(ours.Mtime) >= 0; want != (lww.Result == theirs) || want != (lww.Take == "lww") {
+				t.Errorf("%s: lww decides %+v", what, lww)
 			}
 		case ours.Mtime.Compare(theirs.Mtime) > 0 || ours.Mtime == theirs.Mtime && ours.Hash().Compare(theirs.Hash()) > 0:
 			if lww.Result != ours {
@@ -122,7 +126,7 @@ func TestCopyOfADirectory(t *testing.T) {
 		}
 		return ""
 	}
-	got := Copy.Settle(list, above)
+	got := Copy.Settle(list, above, nil)
 	top, _ := CopyName("d", &list[0])
 	beside, _ := CopyName("d1", &list[3])
 	for i, want := range []string{top, top + "/e", top + "/e/f", beside} {
@@ -130,11 +134,9 @@ func TestCopyOfADirectory(t *testing.T) {
 			t.Errorf("%s: %+v, want the copy %q", list[i].Path, got[i], want)
 		}
 	}
-	for _, s := range []Strategy{LWW, Merge} {
-		for i, d := range s.Settle(list[:3], above) {
-			if d.Take != "" {
-				t.Errorf("%s decides %s: %+v", s, list[i].Path, d)
-			}
+	for i, d := range Merge.Settle(list[:3], above, nil) {
+		if d.Take != "" {
+			t.Errorf("merge decides %s: %+v", list[i].Path, d)
 		}
 	}
 }
@@ -143,7 +145,7 @@ func TestCopyOfADirectory(t *testing.T) {
 func TestCopyBesideWhatIsInItsWay(t *testing.T) {
 	c := *conflictAt("ann", file("f", 1, 0o644))
 	c.Path = "a/d/e/f.txt"
-	d := Copy.Settle([]api.Conflict{c}, func(string) string { return "a/d" })[0]
+	d := Copy.Settle([]api.Conflict{c}, func(string) string { return "a/d" }, nil)[0]
 	if want, _ := CopyName("a/f.txt", &c); d.Copy != want || d.Result != nil {
 		t.Errorf("%+v, want the copy %q", d, want)
 	}

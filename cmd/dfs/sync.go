@@ -22,7 +22,9 @@ what becomes of it:
 A dry run tells what the strategy would make of each conflict.
 
 No version is lost: what does not take the path stays on the hub, with the conflict
-(dfs conflicts --all). Where one side is a directory, lww and merge do as manual.
+(dfs conflicts --all). Where one side is a directory, merge does as manual, and so does
+lww where the conflict would not have all of what gives way; else a directory is as new
+as the newest file that was changed in it.
 
 A directory that was never pushed becomes a replica of a new volume, as with push. One
 that is to join a volume needs --volume: equal files are taken over, different
