@@ -142,7 +142,7 @@ func (m *moved) aside(c *api.Conflict, wall, take string) Decision {
 		where = wall[:strings.LastIndexByte(wall, '/')+1] + where[strings.LastIndexByte(where, '/')+1:]
 	}
 	var ok bool
-	if d.Copy, ok = CopyName(where, c); !ok {
+	if d.Copy, ok = api.CopyName(where, c); !ok {
 		return Decision{}
 	}
 	if isDirectory(c.Ours) {

@@ -2,10 +2,15 @@ package reconcile
 
 import (
 	"testing"
+	"time"
 
 	"dfs/manifest"
 	"dfs/server/api"
 )
+
+func conflictAt(host string, ours *manifest.Manifest) *api.Conflict {
+	return &api.Conflict{Client: host, Ours: ours, Time: time.Date(2026, 1, 2, 5, 4, 5, 999, time.FixedZone("", 7200))}
+}
 
 func none(string) string { return "" }
 
@@ -59,7 +64,7 @@ func TestStrategies(t *testing.T) {
 			t.Errorf("%s: merge decides %+v", what, merge)
 		}
 		copied := settleOne(Copy, base, ours, theirs)
-		want, _ := CopyName("d/f.txt", conflictAt("ann", ours))
+		want, _ := api.CopyName("d/f.txt", conflictAt("ann", ours))
 		if copied.Result != theirs || copied.Copy != want || copied.Take != "copy" {
 			t.Errorf("%s: copy decides %+v", what, copied)
 		}
@@ -127,8 +132,8 @@ func TestCopyOfADirectory(t *testing.T) {
 		return ""
 	}
 	got := Copy.Settle(list, above, nil)
-	top, _ := CopyName("d", &list[0])
-	beside, _ := CopyName("d1", &list[3])
+	top, _ := api.CopyName("d", &list[0])
+	beside, _ := api.CopyName("d1", &list[3])
 	for i, want := range []string{top, top + "/e", top + "/e/f", beside} {
 		if got[i].Copy != want || got[i].Result != list[i].Theirs {
 			t.Errorf("%s: %+v, want the copy %q", list[i].Path, got[i], want)
@@ -146,7 +151,7 @@ func TestCopyBesideWhatIsInItsWay(t *testing.T) {
 	c := *conflictAt("ann", file("f", 1, 0o644))
 	c.Path = "a/d/e/f.txt"
 	d := Copy.Settle([]api.Conflict{c}, func(string) string { return "a/d" }, nil)[0]
-	if want, _ := CopyName("a/f.txt", &c); d.Copy != want || d.Result != nil {
+	if want, _ := api.CopyName("a/f.txt", &c); d.Copy != want || d.Result != nil {
 		t.Errorf("%+v, want the copy %q", d, want)
 	}
 }

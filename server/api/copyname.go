@@ -1,4 +1,4 @@
-package reconcile
+package api
 
 import (
 	"path"
@@ -8,7 +8,6 @@ import (
 
 	"dfs/cas"
 	"dfs/manifest"
-	"dfs/server/api"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 // YYYYMMDDTHHMMSSZ 8hex).ext". Host and time are those of the conflict, the hex is of the
 // content, so whoever settles the conflict makes the same name. A stem that is too long is cut,
 // between characters. ok is false where no name fits into a path.
-func CopyName(where string, c *api.Conflict) (name string, ok bool) {
+func CopyName(where string, c *Conflict) (name string, ok bool) {
 	dir, base := path.Split(where)
 	stem, ext := splitExt(base)
 	id := contentID(c.Ours)

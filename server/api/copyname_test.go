@@ -1,4 +1,4 @@
-package reconcile
+package api
 
 import (
 	"strings"
@@ -8,17 +8,25 @@ import (
 
 	"pgregory.net/rapid"
 
+	"dfs/cas"
 	"dfs/manifest"
-	"dfs/server/api"
 )
 
-func conflictAt(host string, ours *manifest.Manifest) *api.Conflict {
-	return &api.Conflict{Client: host, Ours: ours, Time: time.Date(2026, 1, 2, 5, 4, 5, 999, time.FixedZone("", 7200))}
+func conflictAt(host string, ours *manifest.Manifest) *Conflict {
+	return &Conflict{Client: host, Ours: ours, Time: time.Date(2026, 1, 2, 5, 4, 5, 999, time.FixedZone("", 7200))}
+}
+
+// copied is a file with a content of its own.
+func copied(content string, mtime int64, mode uint16) *manifest.Manifest {
+	return &manifest.Manifest{
+		Kind: manifest.File, Mode: mode, Mtime: manifest.Time{Sec: mtime}, Size: uint64(len(content)), Profile: 1,
+		Runs: []manifest.Run{{ID: cas.Sum([]byte(content)), Size: uint32(len(content)), Count: 1}},
+	}
 }
 
 func TestCopyName(t *testing.T) {
 	const mark = " (conflict ann 20260102T030405Z 8HEX8HEX)"
-	x := file("x", 1, 0o644)
+	x := copied("x", 1, 0o644)
 	id := contentID(x).Short()
 	for where, want := range map[string]string{
 		"f":                                   "f" + mark,
@@ -53,12 +61,12 @@ func TestCopyNameOfContent(t *testing.T) {
 		got, _ := CopyName("f", conflictAt("ann", m))
 		return got
 	}
-	x := name(file("x", 1, 0o644))
-	if name(file("x", 2, 0o600)) != x {
+	x := name(copied("x", 1, 0o644))
+	if name(copied("x", 2, 0o600)) != x {
 		t.Error("mode and mtime change the name")
 	}
 	link := &manifest.Manifest{Kind: manifest.Symlink, Mode: 0o777, Target: "x"}
-	for _, other := range []*manifest.Manifest{file("y", 1, 0o644), link, dir(1)} {
+	for _, other := range []*manifest.Manifest{copied("y", 1, 0o644), link, {Kind: manifest.Directory, Mode: 0o755}} {
 		if name(other) == x {
 			t.Errorf("%+v has the name of another content", other)
 		}
@@ -76,7 +84,7 @@ func TestCopyNameIsValid(t *testing.T) {
 		if manifest.CheckPath(where) != nil {
 			t.Skip()
 		}
-		c := conflictAt(rapid.String().Draw(t, "host"), file("x", 1, 0o644))
+		c := conflictAt(rapid.String().Draw(t, "host"), copied("x", 1, 0o644))
 		got, ok := CopyName(where, c)
 		if !ok {
 			if len(where) < manifest.MaxPath-300 {
