@@ -107,9 +107,14 @@ func (s *server) commitSettlement(ctx context.Context, req *api.SettleRequest, c
 			return invalid(api.ErrNotFound, "conflict %v at %q: its base is not known", c.ID, c.Path)
 		}
 		commit.Edits = []api.Edit{{Path: c.Path, Base: theirs, New: c.Base}}
+	case "both":
+		var err error
+		if commit.Edits, err = s.aside(ctx, req.Volume, c); err != nil {
+			return err
+		}
 	case "theirs":
 	default:
-		return invalid(api.ErrInvalid, "take is ours, theirs or base, not %.64q", req.Take)
+		return invalid(api.ErrInvalid, "take is ours, theirs, both or base, not %.64q", req.Take)
 	}
 	session, err := s.hub.Start(ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: randomID(), Volume: req.Volume,
 		Run: randomID(), Command: "resolve"})

@@ -115,7 +115,7 @@ type (
 		Session SessionID `json:"session"`
 		State   State     `json:"state"`
 	}
-	// SettleRequest asks OpSettle. Take is ours, theirs or base. Ours and Theirs are the
+	// SettleRequest asks OpSettle. Take is ours, theirs, both or base. Ours and Theirs are the
 	// hashes of what whoever decided saw, where given; that of an absent version is "".
 	SettleRequest struct {
 		Volume cas.VolumeID `json:"volume"`

@@ -152,7 +152,7 @@ var routes = [...]Route{
 	OpConflicts: {"conflicts", http.MethodGet, "/api/conflict", NeedsRead, []string{"volume", "replica", "all", "after", "id", "from"}, nil, []string{JSON, Binary},
 		"the conflicts of a volume, by path and then by time; of settled ones with after those with a higher number. The list has its count at its end, or the error that ended it"},
 	OpSettle: {"settle", http.MethodPost, "/api/conflict", NeedsWrite, nil, []string{JSON}, []string{JSON},
-		"settles a conflict: take is ours, theirs or base; the same again gives the same"},
+		"settles a conflict: take is ours, theirs, both (the other becomes a file beside it) or base; the same again gives the same"},
 	OpEvents: {"events", http.MethodGet, "/api/events", NeedsRead, []string{"volume", "after"}, nil, []string{EventStream},
 		"server-sent events from now on, or after the ID in after or the Last-Event-ID header: event (its type), data (its JSON form), id. An event lost, with a count " +
 			"where that is known, says that some before it are missing. With volume, the events of that one alone"},
