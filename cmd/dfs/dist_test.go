@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,10 @@ func TestContainerfile(t *testing.T) {
 	for _, line := range distLines(t, "Containerfile") {
 		instruction, rest, _ := strings.Cut(line, " ")
 		switch instruction {
+		case "FROM":
+			if image, _, _ := strings.Cut(rest, " "); image != "scratch" && !strings.Contains(image, "/") {
+				t.Errorf("%s is of no registry", image)
+			}
 		case "ENV":
 			for _, pair := range strings.Fields(rest) {
 				name, value, _ := strings.Cut(pair, "=")
@@ -149,6 +154,24 @@ func TestContainerfile(t *testing.T) {
 	}
 	if volume != env["DFS_DATA"] {
 		t.Errorf("its data is in %s, its volume at %s", env["DFS_DATA"], volume)
+	}
+}
+
+// TestDistComments holds the commands of dfs in what the comments tell to type to what dfs understands.
+func TestDistComments(t *testing.T) {
+	told := regexp.MustCompile(`(?m)^#   (?:runuser -u dfs -- |podman exec hub )?(dfs .*?)(?:   .*)?$`)
+	for name, want := range map[string]int{"dfs.service": 3, "Containerfile": 1} {
+		data, err := os.ReadFile(dist + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands := told.FindAllStringSubmatch(string(data), -1)
+		if len(commands) != want {
+			t.Errorf("%s tells %q, want %d", name, commands, want)
+		}
+		for _, c := range commands {
+			understood(t, strings.Fields(c[1]))
+		}
 	}
 }
 
