@@ -78,7 +78,7 @@ func member(t testing.TB, r *access.Registry, grants api.Grants) (api.Secret, ap
 	if _, err := r.Invite(context.Background(), api.InviteRequest{Key: key, Name: "m", Grants: grants, ExpiresIn: 60}); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := r.Register(api.RegisterRequest{Key: key, Token: token})
+	answer, _, err := r.Register(api.RegisterRequest{Key: key, Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestSecretsAreNotStored(t *testing.T) {
 	key, token, next := api.NewJoinKey(), api.NewToken(), api.NewToken()
 	ctx := context.Background()
 	_, err := r.Invite(ctx, api.InviteRequest{Key: key, Grants: api.Grants{All: api.RightRead}, ExpiresIn: 60})
-	answer, err2 := r.Register(api.RegisterRequest{Key: key, Token: token, Name: "m"})
+	answer, _, err2 := r.Register(api.RegisterRequest{Key: key, Token: token, Name: "m"})
 	_, err3 := r.RotateToken(ctx, api.RotateRequest{Client: answer.Client, Token: next})
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
@@ -152,16 +152,16 @@ func TestRegister(t *testing.T) {
 	}
 	used, _ := invite(60)
 	token := api.NewToken()
-	first, err := r.Register(api.RegisterRequest{Key: used, Token: token})
-	if err != nil || first.Name != "ann" || !first.Grants.May(docs, api.RightWrite) {
+	first, again, err := r.Register(api.RegisterRequest{Key: used, Token: token})
+	if err != nil || again || first.Name != "ann" || !first.Grants.May(docs, api.RightWrite) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	expired, _ := invite(60)
 	now = now.Add(time.Minute)
 	// The same again gives the same, whatever happened meanwhile.
 	r = open(t, &store, access.Options{Now: func() time.Time { return now }})
-	if again, err := r.Register(api.RegisterRequest{Key: used, Token: token}); err != nil || again.Client != first.Client {
-		t.Errorf("the same again: %+v, %v, not %+v", again, err, first)
+	if second, again, err := r.Register(api.RegisterRequest{Key: used, Token: token}); err != nil || !again || second.Client != first.Client {
+		t.Errorf("the same again: %+v, %v, %v, not %+v", second, again, err, first)
 	}
 	revoked, id := invite(60)
 	if err := r.Revoke(context.Background(), id); err != nil {
@@ -169,7 +169,7 @@ func TestRegister(t *testing.T) {
 	}
 	texts := make(map[string]bool)
 	for name, key := range map[string]api.Secret{"used": used, "expired": expired, "revoked": revoked, "unknown": api.NewJoinKey(), "empty": "", "a token": token} {
-		_, err := r.Register(api.RegisterRequest{Key: key, Token: api.NewToken()})
+		_, _, err := r.Register(api.RegisterRequest{Key: key, Token: api.NewToken()})
 		if !errors.Is(err, api.ErrForbidden) {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -180,18 +180,18 @@ func TestRegister(t *testing.T) {
 		t.Errorf("the refusals differ: %v", texts)
 	}
 	fresh, _ := invite(60)
-	if _, err := r.Register(api.RegisterRequest{Key: fresh, Token: token}); !errors.Is(err, api.ErrExists) {
+	if _, _, err := r.Register(api.RegisterRequest{Key: fresh, Token: token}); !errors.Is(err, api.ErrExists) {
 		t.Errorf("a token twice: %v", err)
 	}
 	for _, weak := range []api.Secret{"", "secret", token[:len(token)-1], token + "0"} {
-		if _, err := r.Register(api.RegisterRequest{Key: fresh, Token: weak}); !errors.Is(err, api.ErrInvalid) {
+		if _, _, err := r.Register(api.RegisterRequest{Key: fresh, Token: weak}); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("token of %d bytes: %v", len(weak), err)
 		}
 	}
 	if err := r.Revoke(context.Background(), first.Client); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Register(api.RegisterRequest{Key: used, Token: token}); !errors.Is(err, api.ErrForbidden) {
+	if _, _, err := r.Register(api.RegisterRequest{Key: used, Token: token}); !errors.Is(err, api.ErrForbidden) {
 		t.Errorf("a revoked client registers again: %v", err)
 	}
 }

@@ -19,13 +19,13 @@ var errForm = refuse(api.ErrInvalid, "the new secret does not have the form of o
 // errSpent is of a secret that was made before.
 var errSpent = refuse(api.ErrExists, "the new secret is in use, or was, for something else; make another")
 
-// Register is as [api.Admin] says, but for the hub's ID.
-func (r *Registry) Register(req api.RegisterRequest) (api.Registered, error) {
+// Register is as [api.Admin] says, but for the hub's ID. Again means that the client was there already.
+func (r *Registry) Register(req api.RegisterRequest) (answer api.Registered, again bool, err error) {
 	if !req.Token.IsToken() {
-		return api.Registered{}, errForm
+		return answer, false, errForm
 	}
 	if err := checkName(req.Name); err != nil {
-		return api.Registered{}, err
+		return answer, false, err
 	}
 	key, hash := digestOf(req.Key), digestOf(req.Token)
 	r.mu.Lock()
@@ -33,16 +33,16 @@ func (r *Registry) Register(req api.RegisterRequest) (api.Registered, error) {
 	i, t := r.invites[key], r.tokens[hash]
 	switch {
 	case i == nil || i.revoked:
-		return api.Registered{}, errKey
+		return answer, false, errKey
 	case i.use != nil:
 		if t == nil || t.revoked || string(i.use.Token) != string(hash[:]) {
-			return api.Registered{}, errKey
+			return answer, false, errKey
 		}
-		return t.registered(), nil
+		return t.registered(), true, nil
 	case !r.now().Before(i.rec.Expires):
-		return api.Registered{}, errKey
+		return answer, false, errKey
 	case t != nil:
-		return api.Registered{}, errSpent
+		return answer, false, errSpent
 	}
 	name := req.Name
 	if name == "" {
@@ -55,10 +55,10 @@ func (r *Registry) Register(req api.RegisterRequest) (api.Registered, error) {
 		err = r.add(t, rec)
 	}
 	if err != nil {
-		return api.Registered{}, err
+		return answer, false, err
 	}
 	i.use = &use
-	return t.registered(), nil
+	return t.registered(), false, nil
 }
 
 func (t *token) registered() api.Registered {

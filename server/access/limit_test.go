@@ -116,7 +116,7 @@ func TestNonsenseIsNotTrusted(t *testing.T) {
 	r := open(t, new(memory), access.Options{Limits: limits})
 	const stranger = "203.0.113.9:1000"
 	err := r.Attempt(stranger, func() error {
-		_, err := r.Register(api.RegisterRequest{Key: api.NewJoinKey(), Token: "none"})
+		_, _, err := r.Register(api.RegisterRequest{Key: api.NewJoinKey(), Token: "none"})
 		return err
 	})
 	if !errors.Is(err, api.ErrInvalid) {

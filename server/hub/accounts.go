@@ -6,6 +6,7 @@ import (
 
 	"dfs/server/access"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // accessStore keeps the records of package access in the metadata.
@@ -68,7 +69,10 @@ func (h *Hub) account(call func() error) error {
 // Register implements [api.Admin].
 func (h *Hub) Register(_ context.Context, req api.RegisterRequest) (answer api.Registered, err error) {
 	err = h.account(func() error {
-		answer, err = h.users.Register(req)
+		var again bool
+		if answer, again, err = h.users.Register(req); err == nil && !again {
+			h.events.Publish(events.ClientRegistered{Client: answer.Client, Name: answer.Name, At: h.now().UTC()})
+		}
 		return err
 	})
 	answer.HubID = h.id

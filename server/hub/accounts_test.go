@@ -13,6 +13,7 @@ import (
 
 	"dfs/server/access"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // accountsDir in the environment makes this test program give out and revoke tokens until it is killed.
@@ -139,4 +140,28 @@ func TestFound(t *testing.T) {
 	if _, _, made, err := h.Found(); made || err != nil {
 		t.Errorf("once more: %v, %v", made, err)
 	}
+}
+
+// TestRegistrationIsToldOnce registers a client twice, and somebody with a key that is not valid.
+func TestRegistrationIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var bus events.Bus
+	defer bus.Close()
+	clock := newClock()
+	h := openTest(t, t.TempDir(), nil, Options{Events: &bus, Now: clock.now})
+	told := events.Subscribe[events.ClientRegistered](&bus, 0)
+	key, token := api.NewJoinKey(), api.NewToken()
+	if _, err := h.Invite(t.Context(), api.InviteRequest{Key: key, Name: "ann", Grants: api.Grants{All: api.RightRead}, ExpiresIn: 60}); err != nil {
+		t.Fatal(err)
+	}
+	var who api.Registered
+	for range 2 {
+		var err error
+		if who, err = h.Register(t.Context(), api.RegisterRequest{Key: key, Token: token}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := h.Register(t.Context(), api.RegisterRequest{Key: api.NewJoinKey(), Token: api.NewToken()})
+	wantError(t, err, api.ErrForbidden)
+	wantEvents(t, told, events.ClientRegistered{Client: who.Client, Name: "ann", At: clock.now().UTC()})
 }
