@@ -19,12 +19,10 @@ type ClientRegistered struct {
 // Type implements [Event].
 func (ClientRegistered) Type() string { return "client_registered" }
 
-// QuotaExceeded says that a request was refused because a volume or a client would have had more
-// than its quota.
+// QuotaExceeded says that a request was refused because a volume would have had more than its quota.
 type QuotaExceeded struct {
-	Volume cas.VolumeID `json:"volume"` // to which the request was to add
-	Client cas.VolumeID `json:"client"` // whose quota it is; zero: the volume's
-	Of     string       `json:"of"`     // bytes, files
+	Volume cas.VolumeID `json:"volume"`
+	Of     string       `json:"of"` // bytes, files
 	Limit  int64        `json:"limit"`
 	Wanted int64        `json:"wanted"` // with what was to be added
 	At     time.Time    `json:"at"`
@@ -32,6 +30,20 @@ type QuotaExceeded struct {
 
 // Type implements [Event].
 func (QuotaExceeded) Type() string { return "quota_exceeded" }
+
+// ClientQuotaExceeded says that a request was refused because the volumes that a client made would together have
+// had more than its quota. It is not Scoped: what is in the others is not for who may read one of them.
+type ClientQuotaExceeded struct {
+	Client cas.VolumeID `json:"client"` // whose quota it is
+	To     cas.VolumeID `json:"to"`     // the volume to which the request was to add
+	Of     string       `json:"of"`     // bytes, files
+	Limit  int64        `json:"limit"`
+	Wanted int64        `json:"wanted"` // with what was to be added
+	At     time.Time    `json:"at"`
+}
+
+// Type implements [Event].
+func (ClientQuotaExceeded) Type() string { return "client_quota_exceeded" }
 
 // RequestRefused says that a request got an error for an answer. On the bus each is an event; readers from afar get
 // those of callers whom the hub does not know gathered by code and status.

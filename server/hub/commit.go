@@ -38,6 +38,7 @@ func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAns
 		return api.CommitAnswer{}, err
 	}
 	defer v.release()
+	defer h.endPromise(v)
 	// The same request may have waited for the lock beside this one.
 	if answer, ok, err := h.answered(req); ok || err != nil {
 		return answer, err
@@ -83,7 +84,7 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.checkSettle(ctx); err != nil {
 		return api.CommitAnswer{}, err
 	}
-	if err := c.h.admitStaged(c.s, c.v, -1, nil, sizeOf(c.req.Blobs)); err != nil {
+	if err := c.h.admitStaged(ctx, c.s, c.v, -1, nil, sizeOf(c.req.Blobs)); err != nil {
 		return api.CommitAnswer{}, err
 	}
 	c.s.publishUpload(len(c.req.Blobs))
@@ -256,7 +257,7 @@ func (c *commit) apply(ctx context.Context) (api.Head, error) {
 	}
 	if err == nil {
 		c.usage = c.growth.of(c.h.usageOf(c.v))
-		err = c.h.admitHead(c.v, c.usage)
+		err = c.h.admitHead(ctx, c.v, c.usage)
 	}
 	if err != nil {
 		return api.Head{}, err

@@ -36,7 +36,7 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
-	if err := h.admitStaged(s, v, req.Part, req.Edits, 0); err != nil {
+	if err := h.admitStaged(ctx, s, v, req.Part, req.Edits, 0); err != nil {
 		return api.DiffAnswer{}, err
 	}
 	missing, err := h.missing(ctx, v.id, req.Names())
@@ -200,7 +200,7 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 	if err := h.keep(s); err != nil {
 		return err
 	}
-	if err := h.admitStaged(s, v, -1, nil, sizeOf(blobs)); err != nil {
+	if err := h.admitStaged(ctx, s, v, -1, nil, sizeOf(blobs)); err != nil {
 		return err
 	}
 	s.publishUpload(len(blobs))

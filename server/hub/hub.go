@@ -51,15 +51,16 @@ type Hub struct {
 
 	poison *poison
 
-	mu       sync.Mutex
-	closed   bool
-	closing  chan struct{} // closed with the hub, for those that wait
-	volumes  map[cas.VolumeID]*volume
-	quotas   map[quotaOf]quotaRecord
-	sessions map[api.SessionID]*session
-	slots    map[slot]*session
-	starting sync.Mutex     // held by who gives a session its place or takes it, and by CreateVolume
-	calls    sync.WaitGroup // and the goroutine that expires sessions
+	mu        sync.Mutex
+	closed    bool
+	closing   chan struct{} // closed with the hub, for those that wait
+	volumes   map[cas.VolumeID]*volume
+	quotas    map[quotaOf]quotaRecord
+	fulfilled chan struct{} // closed when a volume's promise ends, and replaced
+	sessions  map[api.SessionID]*session
+	slots     map[slot]*session
+	starting  sync.Mutex     // held by who gives a session its place or takes it, and by CreateVolume
+	calls     sync.WaitGroup // and the goroutine that expires sessions
 }
 
 var (
@@ -78,12 +79,13 @@ func Open(dir string, opts Options) (*Hub, error) {
 	}
 	h := &Hub{
 		id: rec.HubID, dir: dir, lock: lock, idle: opts.Idle, now: opts.Now, events: opts.Events, poison: &poison{},
-		volumes:  make(map[cas.VolumeID]*volume),
-		quotas:   make(map[quotaOf]quotaRecord),
-		limits:   opts.Limits,
-		sessions: make(map[api.SessionID]*session),
-		slots:    make(map[slot]*session),
-		closing:  make(chan struct{}),
+		volumes:   make(map[cas.VolumeID]*volume),
+		quotas:    make(map[quotaOf]quotaRecord),
+		fulfilled: make(chan struct{}),
+		limits:    opts.Limits,
+		sessions:  make(map[api.SessionID]*session),
+		slots:     make(map[slot]*session),
+		closing:   make(chan struct{}),
 	}
 	if h.idle == 0 {
 		h.idle = DefaultIdle

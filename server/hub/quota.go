@@ -157,34 +157,75 @@ func (h *Hub) name(of quotaOf) string {
 	return fmt.Sprintf("quota of volume %q", h.volumes[of.id].name)
 }
 
-// admitHead refuses a tree of usage then as the volume's head when that has more than it may.
-func (h *Hub) admitHead(v *volume, then api.Usage) error {
+// admitHead refuses a tree of usage then as the volume's head when that has more than it may. Else the volume is
+// promised that much until endPromise, so that what commits to other volumes do meanwhile does not add up to more
+// than a quota. It waits while only the promises of others are in the way, of which nothing may come.
+func (h *Hub) admitHead(ctx context.Context, v *volume, then api.Usage) error {
+	for {
+		ended, err := h.promise(ctx, v, then)
+		if ended == nil || err != nil {
+			return err
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// promise is admitHead that, instead of waiting, returns what to wait for.
+func (h *Hub) promise(ctx context.Context, v *volume, then api.Usage) (ended <-chan struct{}, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case then.Entries > h.limits.Entries && then.Entries > v.usage.Entries:
-		return refuse(api.ErrTooLarge, "commit: volume %q would have %d entries, more than %d", v.name, then.Entries, h.limits.Entries)
+		return nil, refuse(api.ErrTooLarge, "commit: volume %q would have %d entries, more than %d", v.name, then.Entries, h.limits.Entries)
 	case then.Bytes > maxBytes:
-		return refuse(api.ErrTooLarge, "commit: volume %q would have more than %d bytes", v.name, int64(maxBytes))
+		return nil, refuse(api.ErrTooLarge, "commit: volume %q would have more than %d bytes", v.name, int64(maxBytes))
 	}
+	const how = "would be with this commit"
+	moreBytes, moreFiles := then.Bytes > v.usage.Bytes, then.Files > v.usage.Files
 	for _, of := range h.bounds(v) {
-		q, used := h.quotas[of], h.used(of)
-		needed := api.Usage{Bytes: used.Bytes - v.usage.Bytes + then.Bytes, Files: used.Files - v.usage.Files + then.Files}
-		if q.Bytes > 0 && needed.Bytes > q.Bytes && then.Bytes > v.usage.Bytes {
-			return h.exceeded(of, v, "bytes", needed.Bytes, "would be with this commit")
+		q, now, soon := h.quotas[of], then, then
+		for _, other := range h.volumes {
+			if other != v && of.covers(other) {
+				now = plus(now, other.usage)
+				soon = plus(soon, api.Usage{Bytes: max(other.usage.Bytes, other.promised.Bytes), Files: max(other.usage.Files, other.promised.Files)})
+			}
 		}
-		if q.Files > 0 && needed.Files > q.Files && then.Files > v.usage.Files {
-			return h.exceeded(of, v, "files", needed.Files, "would be with this commit")
+		switch {
+		case moreBytes && q.Bytes > 0 && now.Bytes > q.Bytes:
+			return nil, h.exceeded(ctx, of, v, "bytes", now.Bytes, how)
+		case moreFiles && q.Files > 0 && now.Files > q.Files:
+			return nil, h.exceeded(ctx, of, v, "files", now.Files, how)
+		case moreBytes && q.Bytes > 0 && soon.Bytes > q.Bytes, moreFiles && q.Files > 0 && soon.Files > q.Files:
+			ended = h.fulfilled
 		}
 	}
-	return nil
+	if ended == nil {
+		v.promised = then
+	}
+	return ended, nil
+}
+
+// endPromise ends what admitHead promised the volume, if anything, once that is its head or never will be.
+func (h *Hub) endPromise(v *volume) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if v.promised == (api.Usage{}) {
+		return
+	}
+	v.promised = api.Usage{}
+	close(h.fulfilled)
+	h.fulfilled = make(chan struct{})
 }
 
 // admitStaged refuses what a session adds to what the sessions of its quotas have staged and not
 // committed, when that comes to more than the quotas. What comes to less may still be
 // too much for the commit: how much of the head goes with it is known only then. After
 // the hub was started again, what sessions staged before does not count.
-func (h *Hub) admitStaged(s *session, v *volume, part int, edits []api.Edit, uploaded int64) error {
+func (h *Hub) admitStaged(ctx context.Context, s *session, v *volume, part int, edits []api.Edit, uploaded int64) error {
 	h.mu.Lock()
 	bounds := h.bounds(v)
 	sessions := make(map[*session]*volume, len(h.sessions))
@@ -209,7 +250,7 @@ func (h *Hub) admitStaged(s *session, v *volume, part int, edits []api.Edit, upl
 			staged, bytes = plus(staged, u), bytes+sent
 		}
 		staged = plus(staged, addedBy(edits))
-		if err := h.admitSum(of, v, staged, bytes); err != nil {
+		if err := h.admitSum(ctx, of, v, staged, bytes); err != nil {
 			return err
 		}
 	}
@@ -217,32 +258,37 @@ func (h *Hub) admitStaged(s *session, v *volume, part int, edits []api.Edit, upl
 }
 
 // admitSum refuses what the sessions of a quota have staged in all, or the bytes that they sent.
-func (h *Hub) admitSum(of quotaOf, v *volume, staged api.Usage, sent int64) error {
+func (h *Hub) admitSum(ctx context.Context, of quotaOf, v *volume, staged api.Usage, sent int64) error {
 	const waiting = "are waiting for a commit"
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.quotas[of]
 	switch {
 	case q.Bytes > 0 && (staged.Bytes > q.Bytes || sent > q.Bytes+uploadSlack):
-		return h.exceeded(of, v, "bytes", max(staged.Bytes, sent), waiting)
+		return h.exceeded(ctx, of, v, "bytes", max(staged.Bytes, sent), waiting)
 	case q.Files > 0 && staged.Files > q.Files:
-		return h.exceeded(of, v, "files", staged.Files, waiting)
+		return h.exceeded(ctx, of, v, "files", staged.Files, waiting)
 	}
 	return nil
 }
 
 // exceeded returns the refusal of a request that was to add to v, with which there would be so many bytes or
-// files, and says on the bus that there was one. The caller holds mu.
-func (h *Hub) exceeded(of quotaOf, v *volume, what string, wanted int64, how string) error {
+// files, and says on the bus that there was one. What a client has in all its volumes is told to it and to who
+// administers the hub, and not to others who may use one of them. The caller holds mu.
+func (h *Hub) exceeded(ctx context.Context, of quotaOf, v *volume, what string, wanted int64, how string) error {
 	limit, used := h.quotas[of].Bytes, h.used(of).Bytes
 	if what == "files" {
 		limit, used = h.quotas[of].Files, h.used(of).Files
 	}
-	e := events.QuotaExceeded{Volume: v.id, Of: what, Limit: limit, Wanted: wanted, At: h.now().UTC()}
+	at := h.now().UTC()
 	if of.client {
-		e.Client = of.id
+		h.events.Publish(events.ClientQuotaExceeded{Client: of.id, To: v.id, Of: what, Limit: limit, Wanted: wanted, At: at})
+		if caller := api.CallerOf(ctx); !caller.MayAll(api.RightAdmin) && caller.ID() != of.id {
+			return refuse(api.ErrQuota, "quota of the client that made volume %q: it does not allow so many %s", v.name, what)
+		}
+	} else {
+		h.events.Publish(events.QuotaExceeded{Volume: v.id, Of: what, Limit: limit, Wanted: wanted, At: at})
 	}
-	h.events.Publish(e)
 	return refuse(api.ErrQuota, "%s: %d %s, of which %d are used, and %d %s", h.name(of), limit, what, used, wanted, how)
 }
 

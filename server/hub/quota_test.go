@@ -134,7 +134,7 @@ func TestQuotasAreToldOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := events.Subscribe[events.QuotaExceeded](o.bus, 0)
+	told, toldOfClients := events.Subscribe[events.QuotaExceeded](o.bus, 0), events.Subscribe[events.ClientQuotaExceeded](o.bus, 0)
 	two, x := content("a", "b")
 	_, err = o.client.commit(t.Context(), two, x)
 	wantQuota(t, err)
@@ -147,10 +147,10 @@ func TestQuotasAreToldOf(t *testing.T) {
 	_, err = o.Diff(t.Context(), api.DiffRequest{Session: s.Session, Edits: o.client.build(two)})
 	wantQuota(t, err, "waiting")
 	at := o.clock.now().UTC()
-	wantEvents(t, told,
-		events.QuotaExceeded{Volume: o.volume, Of: "bytes", Limit: 1, Wanted: 2, At: at},
-		events.QuotaExceeded{Volume: theirs.ID, Client: owner, Of: "files", Limit: 1, Wanted: 2, At: at},
-		events.QuotaExceeded{Volume: theirs.ID, Client: owner, Of: "files", Limit: 1, Wanted: 2, At: at})
+	wantEvents(t, told, events.QuotaExceeded{Volume: o.volume, Of: "bytes", Limit: 1, Wanted: 2, At: at})
+	wantEvents(t, toldOfClients,
+		events.ClientQuotaExceeded{Client: owner, To: theirs.ID, Of: "files", Limit: 1, Wanted: 2, At: at},
+		events.ClientQuotaExceeded{Client: owner, To: theirs.ID, Of: "files", Limit: 1, Wanted: 2, At: at})
 }
 
 // TestQuotaOfClient bounds all volumes that a client made, whoever fills them.

@@ -19,14 +19,15 @@ import (
 
 // volume is a volume in memory.
 type volume struct {
-	id      cas.VolumeID
-	name    string
-	owner   api.ClientID  // who made it; zero: the process itself
-	head    api.Head      // guarded by Hub.mu, as settled, usage and moved
-	settled uint64        // number of the latest settlement
-	usage   api.Usage     // of the head's tree
-	moved   chan struct{} // closed when the head becomes another or something is settled, and replaced
-	lock    chan struct{} // holds one token while a commit is under way
+	id       cas.VolumeID
+	name     string
+	owner    api.ClientID  // who made it; zero: the process itself
+	head     api.Head      // guarded by Hub.mu, as settled, usage, promised and moved
+	settled  uint64        // number of the latest settlement
+	usage    api.Usage     // of the head's tree
+	promised api.Usage     // of the head that a commit under way was admitted with; zero: there is none
+	moved    chan struct{} // closed when the head becomes another or something is settled, and replaced
+	lock     chan struct{} // holds one token while a commit is under way
 }
 
 func newVolume(id cas.VolumeID, rec volumeRecord, usage api.Usage) *volume {

@@ -73,6 +73,7 @@ func New(hub Hub) *Metrics {
 		events.Brake{}.Type():             m.counter("dfs_brakes_total", "Runs that clients stopped before they did damage."),
 		events.BlobDamaged{}.Type():       m.counter("dfs_blob_alarms_total", "Blobs of new snapshots that the store does not give back as they were."),
 	}
+	m.counts[events.ClientQuotaExceeded{}.Type()] = m.counts[events.QuotaExceeded{}.Type()]
 	duration := m.histograms("dfs_transfer_duration_seconds", "Durations of transfers: up of a session's blobs, down of one request's.",
 		prometheus.ExponentialBuckets(0.001, 4, 10))
 	rate := m.histograms("dfs_transfer_rate_bytes_per_second", "Rates of transfers.", prometheus.ExponentialBuckets(1<<10, 4, 12))
