@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 func TestBudgetIsShared(t *testing.T) {
@@ -111,7 +112,7 @@ func TestBudgetRefusesWhenTheServerStops(t *testing.T) {
 
 // TestReliefIsOfTheSameMemory cuts for who waits for memory only who has some of that, and the slowest of them.
 func TestReliefIsOfTheSameMemory(t *testing.T) {
-	l := newConns(nil, 9, time.Minute)
+	l := newConns(nil, 9, time.Minute, nil)
 	requests, downloads := newBudget(1, time.Second), newBudget(1, time.Second)
 	lagging := func(b *budget, lag time.Duration) *conn {
 		here, there := net.Pipe()
@@ -130,5 +131,38 @@ func TestReliefIsOfTheSameMemory(t *testing.T) {
 	}
 	if !l.open[upload] || !l.open[quick] {
 		t.Error("one was cut that has other memory, or is not slow")
+	}
+}
+
+// TestCutsAreTold says on the bus for what a connection is cut that has a request under way.
+func TestCutsAreTold(t *testing.T) {
+	var bus events.Bus
+	defer bus.Close()
+	sub := events.Subscribe[events.Event](&bus, 0)
+	l := newConns(nil, 1, time.Minute, &bus)
+	enter := func(host string) *conn {
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = there.Close() })
+		c := &conn{Conn: here, of: l, host: host}
+		if _, ok := l.admit(c); !ok {
+			t.Fatalf("there is no place for %s", host)
+		}
+		return c
+	}
+	busy := func(c *conn) { c.quiet, c.pace.since = time.Time{}, time.Now().Add(-2*patience) }
+	enter("idle").quiet = time.Now().Add(-time.Hour)
+	slow := enter("slow")
+	busy(slow)
+	held := enter("held")
+	busy(held)
+	b := newBudget(1, time.Second)
+	held.hold(b)
+	l.relieve(b)
+	for _, want := range []events.ConnectionCut{{Peer: "slow", For: "place"}, {Peer: "held", For: "memory"}} {
+		e, err := sub.Next(t.Context())
+		got, _ := e.(events.ConnectionCut)
+		if err != nil || got.Peer != want.Peer || got.For != want.For || got.Lag < patience.Seconds() || got.At.IsZero() {
+			t.Errorf("%+v, %v, want %+v", e, err, want)
+		}
 	}
 }

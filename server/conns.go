@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"dfs/server/events"
 )
 
 // unsent is how many bytes of an answer the kernel holds that it can not send yet.
@@ -19,6 +21,7 @@ type conns struct {
 	net.Listener
 	most  int
 	stall time.Duration
+	bus   *events.Bus // hears of connections that are cut amid a request
 
 	mu     sync.Mutex
 	open   map[*conn]bool
@@ -27,9 +30,9 @@ type conns struct {
 	closed chan struct{}
 }
 
-func newConns(ln net.Listener, most int, stall time.Duration) *conns {
+func newConns(ln net.Listener, most int, stall time.Duration, bus *events.Bus) *conns {
 	return &conns{
-		Listener: ln, most: most, stall: stall,
+		Listener: ln, most: most, stall: stall, bus: bus,
 		open: make(map[*conn]bool), hosts: make(map[string]int), change: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -79,6 +82,9 @@ func (l *conns) admit(c *conn) (change <-chan struct{}, ok bool) {
 		if old == nil {
 			return l.change, false
 		}
+		if old.quiet.IsZero() {
+			old.publishCut("place", old.pace.lag(time.Now()))
+		}
 		l.cut(old)
 	}
 	l.open[c], c.quiet = true, time.Now()
@@ -122,7 +128,17 @@ func (l *conns) relieve(b *budget) {
 		}
 	}
 	if slowest != nil {
+		slowest.publishCut("memory", most)
 		l.cut(slowest)
+	}
+}
+
+// cutAll closes all connections.
+func (l *conns) cutAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		l.cut(c)
 	}
 }
 
@@ -214,6 +230,11 @@ func (p *progress) lag(now time.Time) time.Duration {
 	return p.spent + now.Sub(p.since)
 }
 
+// publishCut says on the bus what the connection, which lags, is cut for.
+func (c *conn) publishCut(reason string, lag time.Duration) {
+	c.of.bus.Publish(events.ConnectionCut{Peer: c.host, For: reason, Lag: lag.Seconds(), At: time.Now().UTC()})
+}
+
 // await says that the connection waits for its peer. A nil one takes no notes.
 func (c *conn) await() {
 	if c == nil {
@@ -267,6 +288,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 			continue
 		}
 		if err != nil && written-before < least {
+			c.publishCut("pace", time.Since(began))
 			return written, err
 		}
 		began, before = time.Now(), written

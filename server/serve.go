@@ -54,7 +54,7 @@ func onRefuse(ctx context.Context, f func()) (forget func() bool) {
 	return context.AfterFunc(server.refuse, f)
 }
 
-// Serve serves h, which New returned, on ln, HTTP/1 only, until ctx ends; then it stops accepting,
+// Serve serves h, which New returned, on ln, HTTP/1 only and with Options.TLS encrypted, until ctx ends; then it stops accepting,
 // ends those that wait for a head or for memory, lets the others go on, refuses with ErrBusy those
 // whose bodies have not come in most of Options.Drain, and cuts what is left after it.
 // It returns nil after such an end and closes ln in any case. The header of a
@@ -74,9 +74,10 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 	defer cut()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	bounded := newConns(ln, opts.Limits.Connections, opts.Stall)
+	bounded := newConns(ln, opts.Limits.Connections, opts.Stall, opts.Bus)
 	srv := &http.Server{
 		Handler:           h,
+		TLSConfig:         opts.TLS,
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -91,7 +92,13 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(bounded) }()
+	go func() {
+		if opts.TLS == nil {
+			served <- srv.Serve(bounded)
+		} else {
+			served <- srv.ServeTLS(bounded, "", "")
+		}
+	}()
 	select {
 	case err := <-served:
 		return err
@@ -99,6 +106,9 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 	}
 	late := time.AfterFunc(opts.Drain*4/5, cut)
 	defer late.Stop()
+	// An encrypted connection ends with a farewell, which its peer may not take.
+	last := time.AfterFunc(opts.Drain, bounded.cutAll)
+	defer last.Stop()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Drain)
 	defer cancel()
 	err := srv.Shutdown(drain)

@@ -6,6 +6,7 @@ package server
 import (
 	"bufio"
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -43,7 +44,8 @@ type Options struct {
 	ClientRequests int   // under way at a time, those that wait for a head too; zero: not bounded
 	ClientRate     int64 // bytes a second of bodies, and as many of answers; zero: not bounded
 
-	Accounts Accounts // who may do what; nil: whoever reaches the hub may do all
+	Accounts Accounts    // who may do what; nil: whoever reaches the hub may do all
+	TLS      *tls.Config // how Serve speaks it, as of TLS; nil: not
 
 	Bus     *events.Bus       // hears of refused requests; nil: none
 	Feed    *feed.Feed        // what GET /api/events tells; nil: the hub tells no events

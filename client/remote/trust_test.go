@@ -32,8 +32,8 @@ func serveTLS(t *testing.T) (url, fingerprint string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	handler := server.New(openHub(t), server.Options{})
-	go func() { served <- server.Serve(ctx, tls.NewListener(ln, server.TLS(cert)), handler, nil) }()
+	handler := server.New(openHub(t), server.Options{TLS: server.TLS(cert)})
+	go func() { served <- server.Serve(ctx, ln, handler, nil) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {

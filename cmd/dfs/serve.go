@@ -157,7 +157,7 @@ func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error)
 	if err != nil {
 		return err
 	}
-	ln, scheme, err := a.listen(flags)
+	ln, scheme, err := a.listen(flags, &opts)
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,8 @@ func (a *app) access(h *hub.Hub, auth bool) (server.Accounts, error) {
 	return nil, nil
 }
 
-// listen listens, and shows the fingerprint of the key where there is one.
-func (a *app) listen(flags *serveFlags) (ln net.Listener, scheme string, err error) {
+// listen listens, and says in opts how to speak TLS and shows the fingerprint of the key where there is one.
+func (a *app) listen(flags *serveFlags, opts *server.Options) (ln net.Listener, scheme string, err error) {
 	if !flags.tls() {
 		ln, err = net.Listen("tcp", flags.listen)
 		return ln, "http", err
@@ -196,5 +196,6 @@ func (a *app) listen(flags *serveFlags) (ln net.Listener, scheme string, err err
 		return nil, "", err
 	}
 	fmt.Fprintf(a.out.stderr, "the hub's key has the fingerprint %s\n", api.Fingerprint(cert.Leaf))
-	return tls.NewListener(ln, server.TLS(cert)), "https", nil
+	opts.TLS = server.TLS(cert)
+	return ln, "https", nil
 }

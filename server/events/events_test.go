@@ -51,6 +51,7 @@ func samples() []events.Event {
 		events.ClientRegistered{Client: vid(4), Name: "näme", At: at},
 		events.QuotaExceeded{Volume: volume, Of: "bytes", Limit: 5, Wanted: 6, At: at},
 		events.ClientQuotaExceeded{Client: vid(4), To: volume, Of: "files", Limit: 5, Wanted: 6, At: at},
+		events.ConnectionCut{Peer: "192.0.2.1", For: "memory", Lag: 2.5, At: at},
 		events.RequestRefused{Route: "diff", Code: api.ErrBusy.Code, Status: 503, At: at},
 		events.RequestRefused{Code: api.ErrUnauthorized.Code, Status: 401, Anonymous: true, Count: 7, At: at},
 		events.BlobsVerified{Volume: volume, Snapshot: id(2), Blobs: 3, Bytes: 4, Damaged: 1, At: at},

@@ -45,6 +45,17 @@ type ClientQuotaExceeded struct {
 // Type implements [Event].
 func (ClientQuotaExceeded) Type() string { return "client_quota_exceeded" }
 
+// ConnectionCut says that a hub ended a connection with a request under way, of which too little moved.
+type ConnectionCut struct {
+	Peer string    `json:"peer"` // its address
+	For  string    `json:"for"`  // place, memory: of another request, which waited for it; pace: the least that must move
+	Lag  float64   `json:"lag"`  // seconds that the peer was waited for at last
+	At   time.Time `json:"at"`
+}
+
+// Type implements [Event].
+func (ConnectionCut) Type() string { return "connection_cut" }
+
 // RequestRefused says that a request got an error for an answer. On the bus each is an event; readers from afar get
 // those of callers whom the hub does not know gathered by code and status.
 type RequestRefused struct {

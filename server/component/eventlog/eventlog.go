@@ -29,7 +29,7 @@ func levelOf(e events.Event) slog.Level {
 	case events.BlobDamaged:
 		return slog.LevelError
 	case events.Lost, events.SessionExpired, events.SessionFailed, events.Brake, events.QuotaExceeded,
-		events.SnapshotsUnverified, events.ClientQuotaExceeded:
+		events.SnapshotsUnverified, events.ClientQuotaExceeded, events.ConnectionCut:
 		return slog.LevelWarn
 	case events.VolumeCreated, events.SessionStarted, events.UploadCompleted, events.SnapshotCommitted, events.CommitCompleted,
 		events.ConflictDetected, events.ConflictResolved, events.ClientRegistered:

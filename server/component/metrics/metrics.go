@@ -70,6 +70,7 @@ func New(hub Hub) *Metrics {
 		events.ConflictResolved{}.Type():  m.counter("dfs_conflicts_resolved_total", "Conflicts that were settled."),
 		events.ClientRegistered{}.Type():  m.counter("dfs_clients_registered_total", "New clients."),
 		events.QuotaExceeded{}.Type():     m.counter("dfs_quota_refusals_total", "Requests that a quota refused."),
+		events.ConnectionCut{}.Type():     m.counter("dfs_connections_cut_total", "Connections with a request under way that were cut because too little of it moved."),
 		events.Brake{}.Type():             m.counter("dfs_brakes_total", "Runs that clients stopped before they did damage."),
 		events.BlobDamaged{}.Type():       m.counter("dfs_blob_alarms_total", "Blobs of new snapshots that the store does not give back as they were."),
 	}
