@@ -166,6 +166,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer onRefuse(r.Context(), x.giveUp)()
 	defer s.recover(x, r)
 	x.Header().Set(api.HeaderProtocol, strconv.Itoa(api.ProtocolVersion))
+	if name := r.Header.Get(api.HeaderRequest); name != "" && len(name) <= api.MaxRequestName {
+		x.Header().Set(api.HeaderRequest, name)
+	}
 	x.Header().Set("Cache-Control", "no-store")
 	x.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := s.checkHeader(r); err != nil {

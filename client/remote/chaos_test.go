@@ -1,12 +1,17 @@
 package remote_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math"
+	"net/http"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,14 +23,13 @@ import (
 	"dfs/cas"
 	"dfs/client"
 	"dfs/client/remote"
-	"dfs/server"
 	"dfs/server/api"
 )
 
 // TestChaos cuts, loses, delays and doubles each kind of request and its answer at places that are
-// spread over its length, and where frames begin and lines of the header end: each time the call succeeds and has one effect. So does a whole
-// push with a pull and a sync. Without more each place has one harm. DFS_CHAOS=64 sets how many places, and with it
-// all frames, and each harm at each place.
+// spread over its length, and where frames begin and lines of the header end, and has what came of an answer come
+// once more: each time the call succeeds and has one effect. So does a whole push with a pull and a sync. Without more
+// each place has one harm. DFS_CHAOS=64 sets how many places, and with it all frames, and each harm at each place.
 func TestChaos(t *testing.T) {
 	places, all := 2, false
 	if s := os.Getenv("DFS_CHAOS"); s != "" {
@@ -35,60 +39,121 @@ func TestChaos(t *testing.T) {
 		}
 		all = true
 	}
-	hub := openHub(t)
-	url := serve(t, server.New(hub, server.Options{}))
+	former := log.Writer()
+	log.SetOutput(io.Discard) // in which the HTTP library complains of what comes twice
+	t.Cleanup(func() { log.SetOutput(former) })
 	for _, r := range append(requests(), request{"push, pull and sync", cycle}) {
-		for _, dir := range []direction{up, down} {
-			t.Run(fmt.Sprintf("%s/%s", r.name, []string{"request", "answer"}[dir]), func(t *testing.T) {
-				t.Parallel()
-				c := chaos{t: t, hub: hub, url: url, request: r, dir: dir}
-				raw := c.run(cutting, math.MaxInt)
-				at := spread(len(raw), places)
-				frames := boundaries(raw)
-				if !all {
-					frames = every(frames, places)
-				}
-				at = append(append(at, frames...), lines(raw)...)
-				slices.Sort(at)
-				at = slices.Compact(at)
-				for i, n := range at {
-					kinds := []harm{cutting, losing, delaying, doubling}
-					if !all {
-						kinds = kinds[i%len(kinds):][:1]
-					}
-					for _, kind := range kinds {
-						c.run(kind, n)
-					}
-				}
-				t.Logf("%d bytes, harmed at %d places, of which %d are beginnings of frames", len(raw), len(at), len(frames))
-			})
+		chaos{request: r, scene: newScene}.all(t, places, all)
+	}
+	for _, r := range privateRequests() {
+		chaos{request: r, scene: func(*testing.T, api.Hub) *scene { return new(scene) }, accounts: true}.all(t, places, all)
+	}
+}
+
+// TestChaosKnowsAllRequests: there is one of each kind that dfs makes, all of which may be made again.
+func TestChaosKnowsAllRequests(t *testing.T) {
+	names := []string{"health", "openapi", "download", "stat", "settle", "metrics"} // for others' programs
+	for _, r := range append(requests(), privateRequests()...) {
+		names = append(names, r.name)
+	}
+	for op := range api.Op(api.Ops()) {
+		if !slices.Contains(names, op.String()) {
+			t.Errorf("no request of the kind %v", op)
 		}
 	}
 }
 
 // chaos is a kind of request with one of its directions.
 type chaos struct {
-	t       *testing.T
-	hub     api.Hub
-	url     string
-	request request
-	dir     direction
+	request  request
+	scene    func(t *testing.T, hub api.Hub) *scene
+	accounts bool // the hub has them
+
+	*venue
+	dir direction
 }
 
-// run makes the request with a harm after n bytes, and returns what passed.
-func (c *chaos) run(kind harm, n int) []byte {
-	c.t.Helper()
-	s := newScene(c.t, c.hub)
-	p := newProxy(c.t, c.url, 0)
-	h := dial(c.t, p.url, remote.Options{Stall: 250 * time.Millisecond})
+// all harms requests and answers at all places, in tests that run beside others.
+func (c chaos) all(t *testing.T, places int, all bool) {
+	for _, dir := range []direction{up, down} {
+		t.Run(fmt.Sprintf("%s/%s", c.request.name, []string{"request", "answer"}[dir]), func(t *testing.T) {
+			t.Parallel()
+			one := c
+			one.dir, one.venue = dir, newVenue(t, c.accounts)
+			one.each(t, places, all)
+		})
+	}
+}
+
+func (c chaos) each(t *testing.T, places int, all bool) {
+	harms := []harm{cutting, losing, delaying, doubling}
+	if c.dir == down {
+		harms = append(harms, repeating)
+	}
+	raw := c.run(t, cutting, math.MaxInt)
+	at := spread(len(raw), places)
+	frames := boundaries(raw)
+	if c.framed() && len(frames) == 0 {
+		t.Error("no frames were found")
+	}
+	if !all {
+		frames = every(frames, places)
+	}
+	at = append(append(at, frames...), lines(raw)...)
+	slices.Sort(at)
+	at = slices.Compact(at)
+	for i, n := range at {
+		kinds := harms
+		if !all {
+			kinds = harms[i%len(harms):][:1]
+		}
+		for _, kind := range kinds {
+			c.run(t, kind, n)
+		}
+	}
+	if c.dir == down {
+		c.run(t, repeating, len(raw))
+	}
+	t.Logf("%d bytes, harmed at %d places, of which %d are beginnings of frames", len(raw), len(at), len(frames))
+}
+
+// framed reports whether requests of the kind, or their answers, are in frames.
+func (c chaos) framed() bool {
+	for op := range api.Op(api.Ops()) {
+		if op.String() == c.request.name {
+			return slices.Contains([][]string{op.Route().Takes, op.Route().Gives}[c.dir], api.Binary)
+		}
+	}
+	return false
+}
+
+// run makes the request with a harm after n bytes, and returns what passed. What is asked next gets its own answer.
+func (c chaos) run(t *testing.T, kind harm, n int) []byte {
+	t.Helper()
+	s := c.scene(t, c.hub)
+	s.venue = c.venue
+	defer s.end(t)
+	p := newProxy(t, c.url, 0)
+	opts := remote.Options{Token: c.token}
+	if n < math.MaxInt { // else what is slow would pass twice
+		opts.Stall = 250 * time.Millisecond
+	}
+	h := dial(t, p.url, opts)
 	p.do(kind, c.dir, n)
-	if err := c.request.run(c.t.Context(), h, s); err != nil {
-		c.t.Fatalf("%v after %d bytes: %v", kind, n, err)
+	if err := c.request.run(t.Context(), h, s); err != nil {
+		t.Fatalf("%v after %d bytes: %v", kind, n, err)
 	}
-	if p.done() == 0 && n != math.MaxInt {
-		c.t.Errorf("nothing was %v after %d bytes", kind, n)
+	if p.done() == 0 && n < math.MaxInt && kind != repeating && c.request.name != "events" { // whose length varies
+		t.Errorf("nothing was %v after %d bytes", kind, n)
 	}
-	return p.passed()
+	raw := p.passed()
+	if list, err := h.Volumes(t.Context(), "none"); err != nil || len(list) != 0 {
+		t.Errorf("%v after %d bytes: then: %+v, %v", kind, n, list, err)
+	}
+	if v, err := h.Snapshot(t.Context(), c.volume, cas.ID{}); err != nil || v.Record.Seq != 1 {
+		t.Errorf("%v after %d bytes: then: %+v, %v", kind, n, v, err)
+	}
+	return raw
 }
 
 // spread returns n numbers below max, the distances between which grow with them.
@@ -119,39 +184,66 @@ func lines(raw []byte) (at []int) {
 	return every(at, 3)
 }
 
-// boundaries returns where frames begin in what passed of requests or answers, the first of them.
+// boundaries returns where frames begin in what passed of requests or answers, and events end.
 func boundaries(raw []byte) (at []int) {
-	header, _, ok := bytes.Cut(raw, []byte("\r\n\r\n"))
-	if !ok || !bytes.Contains(header, []byte(api.Binary)) {
-		return nil
-	}
-	body, where := raw[len(header)+4:], []int(nil)
-	for i := range body {
-		where = append(where, len(header)+4+i)
-	}
-	if bytes.Contains(header, []byte("chunked")) {
-		body, where = dechunk(body, where)
-	}
-	for o := 0; o+api.HeaderSize <= len(body); {
-		at = append(at, where[o])
-		o += api.HeaderSize + int(binary.BigEndian.Uint32(body[o+6:]))
+	for from := 0; from < len(raw); {
+		head, _, ok := bytes.Cut(raw[from:], []byte("\r\n\r\n"))
+		if !ok {
+			break
+		}
+		start := from + len(head) + 4
+		lines := textproto.NewReader(bufio.NewReader(bytes.NewReader(raw[from:start])))
+		if _, err := lines.ReadLine(); err != nil {
+			break
+		}
+		header, err := lines.ReadMIMEHeader()
+		if err != nil {
+			break
+		}
+		body, where, end := bodyOf(http.Header(header), raw, start)
+		switch header.Get("Content-Type") {
+		case api.Binary:
+			for o := 0; o+api.HeaderSize <= len(body); {
+				at = append(at, where[o])
+				o += api.HeaderSize + int(binary.BigEndian.Uint32(body[o+6:]))
+			}
+		case api.EventStream:
+			for o := range body {
+				if bytes.HasSuffix(body[:o], []byte("\n\n")) {
+					at = append(at, where[o])
+				}
+			}
+		}
+		from = end
 	}
 	return at
 }
 
-// dechunk takes apart the chunks of a body, of whose bytes it knows where each was.
-func dechunk(raw []byte, where []int) (body []byte, at []int) {
-	for len(raw) > 0 {
-		line, rest, ok := bytes.Cut(raw, []byte("\r\n"))
-		size, err := strconv.ParseUint(string(line), 16, 31)
-		if !ok || err != nil || size == 0 || int(size) > len(rest) {
-			return body, at
+// bodyOf returns the body of a message that starts so far into raw, where each of its bytes is there, and where it ends.
+func bodyOf(header http.Header, raw []byte, start int) (body []byte, where []int, end int) {
+	if header.Get("Transfer-Encoding") == "chunked" {
+		for at := start; ; {
+			line, _, ok := bytes.Cut(raw[at:], []byte("\r\n"))
+			size, err := strconv.ParseUint(string(line), 16, 31)
+			if !ok || err != nil {
+				return body, where, len(raw)
+			}
+			if at += len(line) + 2; size == 0 {
+				return body, where, at + 2
+			}
+			for range min(int(size), len(raw)-at) {
+				body, where = append(body, raw[at]), append(where, at)
+				at++
+			}
+			at = min(at+2, len(raw))
 		}
-		where = where[len(line)+2:]
-		body, at = append(body, rest[:size]...), append(at, where[:size]...)
-		raw, where = rest[min(int(size)+2, len(rest)):], where[min(int(size)+2, len(where)):]
 	}
-	return body, at
+	size, _ := strconv.Atoi(header.Get("Content-Length"))
+	end = min(start+size, len(raw))
+	for at := start; at < end; at++ {
+		where = append(where, at)
+	}
+	return raw[start:end], where, end
 }
 
 // counted is a hub of a client.

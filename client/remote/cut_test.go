@@ -25,6 +25,7 @@ func random() (id cas.VolumeID) {
 // scene is a volume as a request finds it.
 type scene struct {
 	hub     api.Hub // in process
+	venue   *venue  // where that is; of TestChaos alone
 	volume  api.Volume
 	session api.SessionID
 	blobs   []cas.Blob // held by the volume
@@ -77,6 +78,17 @@ func newScene(t *testing.T, hub api.Hub) *scene {
 	return s
 }
 
+// end ends the session, if there is one: a hub has only so many.
+func (s *scene) end(t *testing.T) {
+	t.Helper()
+	if s.session.IsZero() {
+		return
+	}
+	if err := s.hub.AbortSession(t.Context(), s.session); err != nil && !errors.Is(err, api.ErrNoSession) {
+		t.Error(err)
+	}
+}
+
 // leaves lists the nodes that a walk of the head's tree reads.
 func leaves(ctx context.Context, s *scene) (ids []cas.ID, err error) {
 	for _, err := range merkle.Walk(ctx, noting{s, &ids}, s.head.Root, "") {
@@ -116,6 +128,22 @@ func requests() []request {
 		{"info", func(ctx context.Context, h api.Hub, s *scene) error {
 			info, err := h.Info(ctx, s.volume.Name)
 			return errors.Join(err, same(info.Protocol, api.ProtocolVersion), same(info.Volume.ID, s.volume.ID))
+		}},
+		{"ready", func(ctx context.Context, h api.Hub, s *scene) error { return h.Ready(ctx) }},
+		{"volumes", func(ctx context.Context, h api.Hub, s *scene) error {
+			got, err := h.Volumes(ctx, s.volume.Name)
+			return errors.Join(err, same(got, []api.Volume{{ID: s.volume.ID, Name: s.volume.Name, Head: s.head}}))
+		}},
+		{"status", func(ctx context.Context, h api.Hub, s *scene) error {
+			got, err := h.Status(ctx, s.volume.ID)
+			return errors.Join(err, same(got.Volume.Head, s.head))
+		}},
+		{"sessions", func(ctx context.Context, h api.Hub, s *scene) error {
+			got, err := h.Sessions(ctx, s.volume.ID)
+			if err != nil || len(got) != 1 {
+				return fmt.Errorf("%d sessions: %w", len(got), err)
+			}
+			return same(got[0].ID, s.session)
 		}},
 		{"create volume", func(ctx context.Context, h api.Hub, s *scene) error {
 			id := random()

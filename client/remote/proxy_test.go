@@ -22,13 +22,16 @@ const (
 type harm int
 
 const (
-	cutting  harm = iota // it ends the connection
-	losing               // nothing more passes in the direction
-	delaying             // what comes after passes later
-	doubling             // the hub gets all that the client sent on the connection once more, on another
+	cutting   harm = iota // it ends the connection
+	losing                // nothing more passes in the direction
+	delaying              // what comes after passes later
+	doubling              // the hub gets all that the client sent on the connection once more, on another
+	repeating             // what has passed in the direction on the connection passes once more
 )
 
-func (h harm) String() string { return [...]string{"cut", "lost", "delayed", "doubled"}[h] }
+func (h harm) String() string {
+	return [...]string{"cut", "lost", "delayed", "doubled", "repeated"}[h]
+}
 
 // proxy passes connections on to a target, and does harm once when it is told to.
 type proxy struct {
@@ -119,9 +122,9 @@ func (p *proxy) pass(client net.Conn) {
 	p.conns[client], p.conns[hub] = true, true
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	sent := new(recording)
-	both.Go(func() { p.copy(hub, client, up, sent) })
-	both.Go(func() { p.copy(client, hub, down, sent) })
+	var passed [2]recording // by direction
+	both.Go(func() { p.copy(hub, client, up, &passed) })
+	both.Go(func() { p.copy(client, hub, down, &passed) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.conns, client)
@@ -129,10 +132,22 @@ func (p *proxy) pass(client net.Conn) {
 	p.mu.Unlock()
 }
 
-// A recording is what a client sent on a connection.
+// A recording is what was sent on a connection in a direction.
 type recording struct {
 	mu   sync.Mutex
 	sent []byte
+}
+
+func (r *recording) length() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sent)
+}
+
+func (r *recording) all() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Clone(r.sent)
 }
 
 func (r *recording) add(b []byte) {
@@ -143,15 +158,12 @@ func (r *recording) add(b []byte) {
 
 // again sends it to the hub on another connection, and reads what comes back as long as anything does.
 func (r *recording) again(target string) {
-	r.mu.Lock()
-	sent := bytes.Clone(r.sent)
-	r.mu.Unlock()
 	c, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
 	defer c.Close()
-	if _, err := c.Write(sent); err != nil {
+	if _, err := c.Write(r.all()); err != nil {
 		return
 	}
 	for buf := make([]byte, 64<<10); err == nil; {
@@ -161,7 +173,7 @@ func (r *recording) again(target string) {
 }
 
 // copy passes one direction on, until either side ends or the harm is done.
-func (p *proxy) copy(to, from net.Conn, dir direction, sent *recording) {
+func (p *proxy) copy(to, from net.Conn, dir direction, passed *[2]recording) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 16<<10)
@@ -170,9 +182,8 @@ func (p *proxy) copy(to, from net.Conn, dir direction, sent *recording) {
 			time.Sleep(p.pace)
 		}
 		n, err := from.Read(buf)
-		if dir == up {
-			sent.add(buf[:n])
-		}
+		before := passed[dir].length()
+		passed[dir].add(buf[:n])
 		first, harmed := p.harm(buf[:n], dir)
 		if _, werr := to.Write(buf[:first]); werr != nil || err != nil {
 			return
@@ -189,7 +200,11 @@ func (p *proxy) copy(to, from net.Conn, dir direction, sent *recording) {
 		case delaying:
 			time.Sleep(20 * time.Millisecond)
 		case doubling:
-			sent.again(p.target)
+			passed[up].again(p.target)
+		case repeating:
+			if _, err := to.Write(passed[dir].all()[:before+first]); err != nil {
+				return
+			}
 		}
 		if _, err := to.Write(buf[first:n]); err != nil {
 			return

@@ -128,7 +128,7 @@ func (h *Hub) attempt(ctx context.Context, op api.Op, query url.Values, p *paylo
 			return nil
 		}
 		if err := json.Unmarshal(data, out); err != nil {
-			return fmt.Errorf("%s: %v: answer is not as expected: %w", h.base, op, err)
+			return &transient{err: fmt.Errorf("%v: answer is not as expected: %w", op, err), damaged: true}
 		}
 		return nil
 	})
@@ -168,13 +168,17 @@ func (h *Hub) send(ctx context.Context, op api.Op, query url.Values, p *payload,
 		defer p.wait()
 	}
 	defer cancel() // before p.wait: it ends what is still being sent
-	h.counts.requests.Add(1)
+	name := strconv.FormatInt(h.counts.requests.Add(1), 10)
+	req.Header.Set(api.HeaderRequest, name)
 	resp, err := h.transport.RoundTrip(req)
 	if err != nil {
 		return h.unanswered(err)
 	}
 	h.answered.Store(true)
-	defer resp.Body.Close()
+	defer resp.Body.Close() // before its end, which ends the connection too
+	if got := resp.Header.Values(api.HeaderRequest); len(got) > 1 || len(got) == 1 && got[0] != name {
+		return &transient{err: fmt.Errorf("%v: answer to request %.64q, not %s", op, got, name), damaged: true}
+	}
 	if err := h.checkProtocol(resp.Header); err != nil {
 		return err
 	}

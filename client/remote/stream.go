@@ -55,7 +55,7 @@ func (h *Hub) deliver(frames *api.FrameReader, op api.Op, refs []cas.Ref, fn fun
 		case err != nil:
 			return refs, inTransit(err)
 		case head.Ref != refs[0]:
-			return refs, fmt.Errorf("%s: %v: answered %v instead of %v", h.base, op, head.Ref, refs[0])
+			return refs, &transient{err: fmt.Errorf("%v: answered %v instead of %v", op, head.Ref, refs[0]), damaged: true}
 		}
 		data = grown(data, head.Size)
 		if head.Encoding != cas.Raw {

@@ -39,6 +39,7 @@ type changesWalk struct {
 	settled uint64    // the latest settlement, where it is asked for
 	until   time.Time // when a head that is From is not waited for any more
 	yield   func(api.Change, error) bool
+	last    api.Change
 	done    uint64 // changes yielded
 	stopped bool   // yield wants no more
 }
@@ -99,6 +100,10 @@ func (w *changesWalk) take(msg []byte) (more bool, err error) {
 		return false, fmt.Errorf("%s: %w", w.hub.base, err)
 	}
 	for _, c := range run {
+		if w.done > 0 && c.Compare(&w.last) <= 0 {
+			return false, &transient{err: fmt.Errorf("changes: %q comes after %q", c.Path, w.last.Path), damaged: true}
+		}
+		w.last = c
 		w.done++
 		if !w.yield(c, nil) {
 			w.stopped = true

@@ -44,6 +44,9 @@ func Rebase(base cas.ID, settled []Conflict) (ours *manifest.Manifest) {
 	return ours
 }
 
+// Compare orders changes as Hub.Changes yields them: by path.
+func (c *Change) Compare(other *Change) int { return merkle.Compare(c.Path, other.Path) }
+
 // Compare orders conflicts as Hub.Conflicts yields them: by path, then by time, then by ID.
 func (c *Conflict) Compare(other *Conflict) int {
 	return cmp.Or(merkle.Compare(c.Path, other.Path), c.Time.Compare(other.Time), bytes.Compare(c.ID[:], other.ID[:]))

@@ -13,6 +13,13 @@ const ProtocolVersion = 1
 // protocol that its sender speaks. Other programs may leave it out: they mean version 1.
 const HeaderProtocol = "Dfs-Protocol"
 
+// HeaderRequest is the header in which a request may have a name of its client's choice, of at most MaxRequestName
+// bytes. The answer has it too, so that one that comes twice is not taken for that of the next request.
+const HeaderRequest = "Dfs-Request"
+
+// MaxRequestName bounds the name of a request, in bytes; of a longer one the answer has none.
+const MaxRequestName = 64
+
 // VersionError is the ErrVersion for a client and a hub that speak different versions of the
 // protocol. It says which of them to update.
 func VersionError(client, hub int) *Error {

@@ -43,7 +43,7 @@ func Document() ([]byte, error) {
 		"paths": paths,
 		"components": object{
 			"schemas":    s.components,
-			"parameters": object{"Protocol": protocol()},
+			"parameters": object{"Protocol": protocol(), "Request": requestName()},
 			"responses": object{"Refusal": object{
 				"description": refusals(),
 				"content":     object{api.JSON: object{"schema": refusal}},
@@ -66,7 +66,7 @@ const about = "The protocol between a dfs hub and its clients. Requests are stri
 // operation describes one operation.
 func operation(s *schemas, op api.Op) object {
 	route := op.Route()
-	parameters := []any{object{"$ref": "#/components/parameters/Protocol"}}
+	parameters := []any{object{"$ref": "#/components/parameters/Protocol"}, object{"$ref": "#/components/parameters/Request"}}
 	for _, name := range route.Query {
 		parameters = append(parameters, queryParameter(s, op, name))
 	}

@@ -70,6 +70,14 @@ func protocol() object {
 	}
 }
 
+// requestName describes the header that names a request.
+func requestName() object {
+	return object{
+		"name": api.HeaderRequest, "in": "header", "schema": object{"type": "string", "maxLength": api.MaxRequestName},
+		"description": "a name of the client's choice, which the answer's header has too",
+	}
+}
+
 func snapshotHeader(s *schemas) object {
 	return object{"description": "the snapshot that the answer is about", "schema": s.of(reflect.TypeFor[cas.ID]())}
 }
