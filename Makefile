@@ -50,10 +50,11 @@ fuzz: ## each fuzz target for FUZZTIME
 	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
 		go test "$$dir" -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) || exit 1; done
 
-soak: ## 20,000 histories, mistakes on purpose, 60 power cuts, 20 kills during 1 GiB, the times of 100,000 pairs of answers, all faults and kills, 200 rounds of writers, 10,000 swaps, 32 processes of 50 commits, 100,000 files moved, abuse by 10,000 connections, harm at 64 places and all frames of each request, then the tests SOAK times in random order
+soak: ## 20,000 histories, mistakes on purpose, 60 power cuts, 20 kills during 1 GiB, the times of 100,000 pairs of answers, all faults and kills, 200 rounds of writers, 10,000 swaps, 32 processes of 50 commits, 100,000 files moved, 64 clients for 5 minutes, abuse by 10,000 connections, harm at 64 places and all frames of each request, then the tests SOAK times in random order
 	DFS_HISTORIES=20000 go test -count=1 -v -run Histories -timeout 4h ./client
 	DFS_BUGS=1 go test -count=1 -v -run BugsAreFound -timeout 2h ./client
 	DFS_COMMITS=32x50 go test -count=1 -v -run ConcurrentCommits -timeout 1h ./cmd/dfs
+	DFS_CLIENTS=64 DFS_FOR=5m go test -count=1 -v -run Crowd -timeout 1h ./cmd/dfs
 	DFS_ABUSE=10000 go test -count=1 -v -run Abuse -timeout 1h ./cmd/dfs
 	DFS_CHAOS=64 go test -count=1 -v -run Chaos -timeout 6h ./client/remote
 	DFS_EVERY=1 DFS_ROUNDS=200 DFS_SWAPS=10000 DFS_FILES=100000 go test -count=1 -v -run 'Killed|Fault|Full|Writers|Swapped|NothingOpened|MoveMany' -timeout 2h ./cmd/dfs

@@ -226,14 +226,9 @@ func (v *victim) run(args ...string) {
 		v.t.Fatalf("dfs %v: %v\n%s", args, err, out)
 	}
 	v.t.Logf("dfs %s took %v", args[0], time.Since(began).Round(time.Millisecond))
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.hub.cmd.Process.Pid))
+	n, err := anonymous(v.hub)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
-	var kib int64
-	if _, err := fmt.Sscan(rest, &kib); err != nil {
-		v.t.Fatal(err)
-	}
-	v.peak = max(v.peak, kib<<10)
+	v.peak = max(v.peak, n)
 }
