@@ -101,7 +101,7 @@ func (c *scene) try(f fault, n int) bool {
 	c.t.Logf("%s: %d %s", when, o.code, o.at())
 	if temps := c.failed(when, r, f.text, o); temps > 0 && !f.temps {
 		c.t.Errorf("%s: %d temporaries are left: %s", when, temps, o.output)
-	} else if o.code == exitDone && !strings.Contains(o.at(), "/.dfs/lock>") { // what the lock holds is for people
+	} else if o.code == exitDone && o.mattered() {
 		c.t.Errorf("%s: exit code 0: %s", when, o.output)
 	}
 	c.settled(when, r)

@@ -172,6 +172,51 @@ func (o ended) at() (call string) {
 	return call
 }
 
+// injected returns the calls that strace let fail, those whole that it wrote in two pieces.
+func (o ended) injected() (calls []string) {
+	begun := map[string]string{} // by thread
+	for text := range strings.Lines(o.trace) {
+		thread, call, _ := strings.Cut(strings.TrimSpace(text), " ")
+		if first, ok := strings.CutSuffix(call, "<unfinished ...>"); ok {
+			begun[thread] = first
+		}
+		if strings.HasPrefix(strings.TrimSpace(call), "<... ") {
+			call = begun[thread] + call
+		}
+		if strings.Contains(call, "(INJECTED)") {
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
+
+// mattered reports whether a call failed on which the truth of a pull depends. What the lock holds is for people. Where
+// the trial of what the file system keeps fails, all is taken to be kept: the pull then sets, and compares, no less than else.
+func (o ended) mattered() bool {
+	return slices.ContainsFunc(o.injected(), func(call string) bool {
+		return !strings.Contains(call, "/.dfs/lock>") && !strings.Contains(call, "/.dfs/traits>")
+	})
+}
+
+// TestMattered reads traces, among them one whose call another thread's comes between.
+func TestMattered(t *testing.T) {
+	const failed = " = -1 EIO (Input/output error) (INJECTED)\n"
+	for trace, want := range map[string]bool{
+		"":                                      false,
+		"71  fchmod(9</r/file>, 0640) = 0\n":    false,
+		"71  fchmod(9</r/file>, 0640)" + failed: true,
+		"71  fchmod(9</r/.dfs/traits>, 0640)" + failed:                                           false,
+		"71  pwrite64(9</r/.dfs/lock>, \"71\", 2, 0)" + failed:                                   false,
+		"71  fchmod(9</r/.dfs/traits>, 0640)" + failed + "72  fchmod(9</r/file>, 0640)" + failed: true,
+		"71  fchmod(9</r/.dfs/traits>, <unfinished ...>\n72  fchmod(8</r/file>, <unfinished ...>\n71  <... fchmod resumed>0640)" + failed + "72  <... fchmod resumed>0640) = 0\n": false,
+		"71  fchmod(9</r/.dfs/traits>, <unfinished ...>\n72  fchmod(8</r/file>, <unfinished ...>\n72  <... fchmod resumed>0640)" + failed + "71  <... fchmod resumed>0640) = 0\n": true,
+	} {
+		if got := (ended{trace: trace}).mattered(); got != want {
+			t.Errorf("%v of %s", got, trace)
+		}
+	}
+}
+
 // each calls try with N = 1 and further N, the mean step being every, until it
 // reports that nothing happened at N. It returns how often something did.
 func (s *site) each(every int, try func(n int) bool) (count int) {
