@@ -219,6 +219,30 @@ func TestRevokedAtOnce(t *testing.T) {
 	}
 }
 
+// TestCallsAreTheirRequests: a call has the values of the request that makes it, and ends with it.
+func TestCallsAreTheirRequests(t *testing.T) {
+	r := open(t, new(memory), access.Options{})
+	token, who := member(t, r, api.Grants{All: api.RightRead})
+	type key struct{}
+	gone := errors.New("gone")
+	request, end := context.WithCancelCause(context.WithValue(context.Background(), key{}, "value"))
+	ctx, release, err := r.Authenticate(request, token, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if ctx.Value(key{}) != "value" || api.CallerOf(ctx).Client != who.Client || ctx.Err() != nil {
+		t.Errorf("%v", ctx)
+	}
+	child, cancel := context.WithCancel(ctx)
+	defer cancel()
+	end(gone)
+	<-child.Done()
+	if cause := context.Cause(child); cause != gone {
+		t.Errorf("the call ends for %v", cause)
+	}
+}
+
 // TestWhoAdministers has callers of each kind invite, list, rotate and revoke.
 func TestWhoAdministers(t *testing.T) {
 	r := open(t, new(memory), access.Options{})
