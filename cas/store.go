@@ -11,12 +11,14 @@ type Scope struct {
 // Everything is the scope of a caller that may read all volumes.
 func Everything() Scope { return Scope{All: true} }
 
-// A Store keeps blobs once each and knows which volumes hold them. A blob is
+// A Store keeps blobs and knows which volumes hold them. A blob is
 // visible to a scope when one of the scope's volumes holds it. Implementations
 // are safe for concurrent use; castest is their contract as a test.
 type Store interface {
 	// Put stores the blobs and makes them held by volume v. The bytes of a blob
-	// that the store has already are not stored again. When Put returns, the
+	// that v holds already are not stored again. Those of any other are, so that neither
+	// the time of a Put nor the room that it takes tells what other volumes hold: a
+	// caller who may know asks Missing first. When Put returns, the
 	// blobs are visible and survive a crash of the process; they survive a
 	// power cut once a later Barrier returned. Blobs of one call may be
 	// visible one by one. The store does not keep the blobs' bytes beyond the call.

@@ -44,8 +44,8 @@ func (s *Store) hold(ctx context.Context, v cas.VolumeID, pairs []pair, refs []c
 	return nil
 }
 
-// absent adds to e what the store lacks for v to hold all of blobs, and returns which
-// those are.
+// absent adds to e what blobs v does not hold, and returns which those are. It does not
+// look whether the store has their bytes: the work would tell.
 func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob, e *entries) (refs []cas.Ref, err error) {
 	txn := s.view()
 	defer txn.Discard()
@@ -56,23 +56,12 @@ func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob, e 
 		if s.recent.has(b.Ref(), v) {
 			continue
 		}
-		stored, err := has(txn, dataKey(b.Ref()))
+		held, err := has(txn, heldKey(b.Ref(), v))
 		if err != nil {
 			return nil, err
 		}
-		held := false
-		if stored {
-			if held, err = has(txn, heldKey(b.Ref(), v)); err != nil {
-				return nil, err
-			}
-		}
-		if held {
-			continue
-		}
-		refs = append(refs, b.Ref())
-		if stored {
-			e.held(b.Ref(), v)
-		} else {
+		if !held {
+			refs = append(refs, b.Ref())
 			e.blob(b, v)
 		}
 	}

@@ -4,7 +4,7 @@
 //
 // All keys begin with the kind of a blob (see [cas.Kind]):
 //
-//	data  = kind id         value: content      the blob's bytes, once
+//	data  = kind id         value: content      the blob's bytes
 //	held  = kind id volume  value: empty        the volume holds the blob
 //
 //	kind    = "c" | "p" | "n" | "s"             1 byte
@@ -15,8 +15,9 @@
 //	size    = length of the plain bytes         3 bytes, big-endian
 //
 // User meta is the byte that Badger keeps beside each value. The two keys of a
-// new blob are written in one transaction, so a held key never stands without
-// its data. Example: the chunk "abc", held by volume 00…01, is
+// blob are written in one transaction, so a held key never stands without
+// its data. A volume that puts what another holds writes both keys too, as a newer version of
+// the data, so that its Put does the work of one that brings new bytes. Example: the chunk "abc", held by volume 00…01, is
 //
 //	63 ba7816bf8f01cfea…f20015ad                                    → 616263, user meta 0
 //	63 ba7816bf8f01cfea…f20015ad 00000000000000000000000000000001   → empty

@@ -195,7 +195,7 @@ func vlogEnd(t *testing.T, dir string) int64 {
 	return int64(len(bytes.TrimRight(data, "\x00")))
 }
 
-// TestDamagedRewrite: two Puts may both write a blob; when the later copy is lost,
+// TestDamagedRewrite: two volumes both write a blob; when the later copy is lost,
 // the earlier one serves.
 func TestDamagedRewrite(t *testing.T) {
 	dir := t.TempDir()
@@ -205,11 +205,7 @@ func TestDamagedRewrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := vlogEnd(t, dir)
-	var again entries // what a Put writes that looked before the first was done
-	for _, blob := range b {
-		again.blob(blob, castest.Volume(2))
-	}
-	if err := s.write(t.Context(), again.pairs); err != nil {
+	if err := s.Put(t.Context(), castest.Volume(2), b); err != nil {
 		t.Fatal(err)
 	}
 	crashed := copyLive(t, dir)

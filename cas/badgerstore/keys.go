@@ -33,7 +33,7 @@ func appendDataKey(dst []byte, ref cas.Ref) []byte {
 }
 
 // pair is what one blob adds to the store.
-type pair struct{ data, held *badger.Entry } // data is nil when the bytes are there
+type pair struct{ data, held *badger.Entry } // data is nil when v takes over what another volume holds
 
 // entries makes pairs in memory that is used again after reset. Badger copies what
 // it is given, so that is as soon as the pairs are written.
@@ -44,12 +44,12 @@ type entries struct {
 
 func (e *entries) reset() { e.pairs, e.bytes = e.pairs[:0], e.bytes[:0] }
 
-// blob adds the pair of a blob that is not stored.
+// blob adds the pair of a blob with its bytes.
 func (e *entries) blob(b cas.Blob, v cas.VolumeID) {
 	e.pairs = append(e.pairs, pair{e.data(b), e.holding(b.Ref(), v)})
 }
 
-// held adds the pair of a blob whose bytes are stored.
+// held adds the pair of a blob that v takes over.
 func (e *entries) held(ref cas.Ref, v cas.VolumeID) {
 	e.pairs = append(e.pairs, pair{held: e.holding(ref, v)})
 }
