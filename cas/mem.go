@@ -14,11 +14,16 @@ type Mem struct {
 	blobs map[Ref]*memBlob
 }
 
+// memBlob is a blob as each of its holders has it.
 type memBlob struct {
-	enc     Encoding
-	size    int
-	data    []byte
-	holders map[VolumeID]struct{}
+	holders map[VolumeID]*memForm
+	newest  *memForm
+}
+
+type memForm struct {
+	enc  Encoding
+	size int
+	data []byte
 }
 
 var _ Store = (*Mem)(nil)
@@ -41,10 +46,13 @@ func (m *Mem) Put(ctx context.Context, v VolumeID, blobs []Blob) error {
 	for _, b := range blobs {
 		kept := m.blobs[b.Ref()]
 		if kept == nil {
-			kept = &memBlob{enc: b.enc, size: b.Size(), data: slices.Clone(b.data), holders: make(map[VolumeID]struct{})}
+			kept = &memBlob{holders: make(map[VolumeID]*memForm)}
 			m.blobs[b.Ref()] = kept
 		}
-		kept.holders[v] = struct{}{}
+		if kept.holders[v] == nil {
+			kept.newest = &memForm{enc: b.enc, size: b.Size(), data: slices.Clone(b.data)}
+			kept.holders[v] = kept.newest
+		}
 	}
 	return nil
 }
@@ -59,8 +67,15 @@ func (m *Mem) Missing(ctx context.Context, v VolumeID, scope Scope, refs []Ref) 
 	missing := make([]bool, len(refs))
 	for i, ref := range refs {
 		kept := m.blobs[ref]
-		if missing[i] = !kept.visible(scope) && !kept.heldBy(v); !missing[i] {
-			kept.holders[v] = struct{}{}
+		switch {
+		case kept == nil:
+			missing[i] = true
+		case kept.holders[v] == nil:
+			if seen := kept.seen(scope); seen != nil {
+				kept.holders[v] = seen
+			} else {
+				missing[i] = true
+			}
 		}
 	}
 	return missing, nil
@@ -87,11 +102,11 @@ func (m *Mem) Get(ctx context.Context, scope Scope, refs []Ref, fn func(Blob) er
 	return nil
 }
 
-func (m *Mem) find(ref Ref, scope Scope) *memBlob {
+func (m *Mem) find(ref Ref, scope Scope) *memForm {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if kept := m.blobs[ref]; kept.visible(scope) {
-		return kept
+	if kept := m.blobs[ref]; kept != nil {
+		return kept.seen(scope)
 	}
 	return nil
 }
@@ -102,14 +117,15 @@ func (m *Mem) Barrier(ctx context.Context) error { return ctx.Err() }
 // Close implements [Store].
 func (m *Mem) Close() error { return nil }
 
-func (b *memBlob) heldBy(v VolumeID) bool {
-	if b == nil {
-		return false
+// seen returns the blob as the scope sees it, nil when it does not.
+func (b *memBlob) seen(scope Scope) *memForm {
+	if scope.All {
+		return b.newest
 	}
-	_, held := b.holders[v]
-	return held
-}
-
-func (b *memBlob) visible(scope Scope) bool {
-	return b != nil && (scope.All || slices.ContainsFunc(scope.Volumes, b.heldBy))
+	for _, v := range scope.Volumes {
+		if form := b.holders[v]; form != nil {
+			return form
+		}
+	}
+	return nil
 }

@@ -33,7 +33,8 @@ type Store interface {
 	Missing(ctx context.Context, v VolumeID, scope Scope, refs []Ref) ([]bool, error)
 
 	// Get calls fn for each ref in the order given, with the blob verified
-	// against its ID. The blob is valid only until fn returns. It stops at the
+	// against its ID, in the encoding in which a volume of scope put it or saw it when it became
+	// held: so the encoding tells nothing of other volumes. The blob is valid only until fn returns. It stops at the
 	// first error. Errors: ErrNotFound when a ref is not visible to scope,
 	// *CorruptError when stored bytes do not match, what fn returned.
 	Get(ctx context.Context, scope Scope, refs []Ref, fn func(Blob) error) error

@@ -73,7 +73,7 @@ func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, re
 	e := s.entries.Get().(*entries)
 	defer s.entries.Put(e)
 	e.reset()
-	missing, adopted, err := s.missing(ctx, v, scope, refs)
+	missing, adopted, err := s.missing(ctx, v, scope, refs, e)
 	if err != nil {
 		return nil, fmt.Errorf("missing: %w", err)
 	}
@@ -83,17 +83,14 @@ func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, re
 	if err := s.failure.err(); err != nil {
 		return nil, err
 	}
-	for _, ref := range adopted {
-		e.held(ref, v)
-	}
 	if err := s.hold(ctx, v, e.pairs, adopted); err != nil {
 		return nil, err
 	}
 	return missing, nil
 }
 
-// missing returns also which of refs are seen and not yet held.
-func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) (missing []bool, adopted []cas.Ref, err error) {
+// missing adds to e what of refs is seen and not yet held, and returns also which those are.
+func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref, e *entries) (missing []bool, adopted []cas.Ref, err error) {
 	txn := s.view()
 	defer txn.Discard()
 	missing = make([]bool, len(refs))
@@ -101,34 +98,35 @@ func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, re
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		seen, held, err := s.look(txn, v, scope, ref)
+		held, seen, err := s.look(txn, v, scope, ref)
 		if err != nil {
 			return nil, nil, err
 		}
-		missing[i] = !seen
-		if seen && !held {
+		missing[i] = !held && seen == 0
+		if !held && seen > 0 {
 			adopted = append(adopted, ref)
+			e.held(ref, v, seen)
 		}
 	}
 	return missing, adopted, nil
 }
 
-// look reports whether v or the scope sees the blob, and whether v holds it. A blob
-// that nobody has takes one look-up where the scope is everything.
-func (s *Store) look(txn *badger.Txn, v cas.VolumeID, scope cas.Scope, ref cas.Ref) (seen, held bool, err error) {
+// look reports whether v holds the blob, and if not, which version of its data the scope
+// sees. A blob that nobody has takes one look-up where the scope is everything.
+func (s *Store) look(txn *badger.Txn, v cas.VolumeID, scope cas.Scope, ref cas.Ref) (held bool, seen uint64, err error) {
 	if s.recent.has(ref, v) {
-		return true, true, nil
+		return true, 0, nil
 	}
 	if scope.All {
-		if seen, err = has(txn, dataKey(ref)); !seen || err != nil {
-			return seen, false, err
+		if seen, err = visible(txn, scope, ref); seen == 0 || err != nil {
+			return false, 0, err
 		}
 	}
-	if held, err = has(txn, heldKey(ref, v)); held || seen || err != nil {
-		return true, held, err
+	if held, err = has(txn, heldKey(ref, v)); held || seen > 0 || err != nil {
+		return held, seen, err
 	}
-	seen, err = s.visible(txn, scope, ref)
-	return seen, false, err
+	seen, err = visible(txn, scope, ref)
+	return false, seen, err
 }
 
 // Get implements [cas.Store].
@@ -152,24 +150,43 @@ func (s *Store) Get(ctx context.Context, scope cas.Scope, refs []cas.Ref, fn fun
 	return nil
 }
 
+// read reads the blob as the scope sees it.
 func (s *Store) read(txn *badger.Txn, scope cas.Scope, ref cas.Ref, buf *buffers) (cas.Blob, error) {
-	if !scope.All {
-		seen, err := s.visible(txn, scope, ref)
-		if err != nil {
-			return cas.Blob{}, fmt.Errorf("get %v: %w", ref, err)
+	if scope.All {
+		b, found, err := stored(txn, ref, buf)
+		if !found && err == nil {
+			err = fmt.Errorf("%v: %w", ref, cas.ErrNotFound)
 		}
-		if !seen {
-			return cas.Blob{}, fmt.Errorf("%v: %w", ref, cas.ErrNotFound)
-		}
+		return b, err
 	}
-	item, err := txn.Get(dataKey(ref))
-	switch {
-	case errors.Is(err, badger.ErrKeyNotFound) && scope.All:
-		return cas.Blob{}, fmt.Errorf("%v: %w", ref, cas.ErrNotFound)
-	case errors.Is(err, badger.ErrKeyNotFound):
-		return cas.Blob{}, &cas.CorruptError{Ref: ref, Detail: "is held but not stored"}
-	case err != nil:
+	at, err := visible(txn, scope, ref)
+	if err != nil {
 		return cas.Blob{}, fmt.Errorf("get %v: %w", ref, err)
 	}
-	return load(ref, item, buf)
+	if at == 0 {
+		return cas.Blob{}, fmt.Errorf("%v: %w", ref, cas.ErrNotFound)
+	}
+	own := s.db.NewTransactionAt(at, false)
+	defer own.Discard()
+	b, found, err := stored(own, ref, buf)
+	if !found || errors.Is(err, cas.ErrCorrupt) { // then another version may be whole
+		b, found, err = stored(txn, ref, buf)
+	}
+	if !found && err == nil {
+		err = &cas.CorruptError{Ref: ref, Detail: "is held but not stored"}
+	}
+	return b, err
+}
+
+// stored reads the newest version of a blob's data that txn sees, if there is one.
+func stored(txn *badger.Txn, ref cas.Ref, buf *buffers) (b cas.Blob, found bool, err error) {
+	item, err := txn.Get(dataKey(ref))
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return cas.Blob{}, false, nil
+	case err != nil:
+		return cas.Blob{}, false, fmt.Errorf("get %v: %w", ref, err)
+	}
+	b, err = load(ref, item, buf)
+	return b, true, err
 }

@@ -5,7 +5,7 @@
 // All keys begin with the kind of a blob (see [cas.Kind]):
 //
 //	data  = kind id         value: content      the blob's bytes
-//	held  = kind id volume  value: empty        the volume holds the blob
+//	held  = kind id volume  value: version      the volume holds the blob
 //
 //	kind    = "c" | "p" | "n" | "s"             1 byte
 //	id      = SHA-256 of the plain bytes        32 bytes
@@ -13,11 +13,15 @@
 //	content = plain                             when user meta = 0 (cas.Raw)
 //	        | size encoded                      when user meta = 1 (cas.S2), 2 (cas.Zstd)
 //	size    = length of the plain bytes         3 bytes, big-endian
+//	version = empty                             the data as of the held key's own version
+//	        | version of the data               8 bytes, big-endian
 //
 // User meta is the byte that Badger keeps beside each value. The two keys of a
 // blob are written in one transaction, so a held key never stands without
-// its data. A volume that puts what another holds writes both keys too, as a newer version of
-// the data, so that its Put does the work of one that brings new bytes. Example: the chunk "abc", held by volume 00…01, is
+// its data. A volume that puts what another holds writes both keys too, the data as a newer
+// version, so that its Put does the work of one that brings new bytes. Each volume reads the
+// version that it put, or saw when it took the blob over: encodings of the same bytes may differ, and those
+// of others are none of its business. Where that version is damaged the newest serves. Example: the chunk "abc", held by volume 00…01, is
 //
 //	63 ba7816bf8f01cfea…f20015ad                                    → 616263, user meta 0
 //	63 ba7816bf8f01cfea…f20015ad 00000000000000000000000000000001   → empty
@@ -53,7 +57,8 @@
 // is whole. The watermark follows each Barrier, and the store runs one of its own
 // every GiB, so that this takes seconds. Older versions of a key are never
 // discarded (SetDiscardTs is not called), since a damaged rewrite of a durable
-// blob falls back to them.
+// blob falls back to them, and held keys mean them. What collects garbage may keep one of
+// those whose bytes are equal.
 //
 // On Linux this holds for power cuts. On other Unix systems Badger additionally
 // runs with SyncWrites, since fsync there need not cover mapped pages. On Windows

@@ -203,14 +203,18 @@ func TestLayout(t *testing.T) {
 	defer closeStore(t, s)
 	text := bytes.Repeat([]byte("abc"), 100)
 	packed := cas.NewCodec(cas.CompressBulk).Compress(cas.Seal(cas.Node, text), nil)
-	v := cas.VolumeID{15: 1}
+	v, w := cas.VolumeID{15: 1}, cas.VolumeID{15: 2}
 	if err := s.Put(t.Context(), v, []cas.Blob{cas.Seal(cas.Chunk, []byte("abc")), packed}); err != nil {
 		t.Fatal(err)
 	}
 	abc, texts := cas.Sum([]byte("abc")), cas.Sum(text)
+	if _, err := s.Missing(t.Context(), w, cas.Everything(), []cas.Ref{{Kind: cas.Chunk, ID: abc}}); err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]string{
 		"c" + string(abc[:]):                  "0|abc",
 		"c" + string(abc[:]) + string(v[:]):   "0|",
+		"c" + string(abc[:]) + string(w[:]):   "0|\x00\x00\x00\x00\x00\x00\x00\x01",
 		"n" + string(texts[:]):                "1|\x00\x01\x2c" + string(packed.Data()),
 		"n" + string(texts[:]) + string(v[:]): "0|",
 	}

@@ -222,6 +222,31 @@ func TestDamagedRewrite(t *testing.T) {
 	}
 }
 
+// TestDamagedCopy: when bits of one volume's copy of a blob rot, that of another serves both.
+func TestDamagedCopy(t *testing.T) {
+	b := []cas.Blob{cas.Seal(cas.Chunk, castest.Bytes(1, 64<<10))}
+	var between []cas.Blob // so that the copies are in different logs
+	for i := range 10 {
+		between = append(between, cas.Seal(cas.Chunk, castest.Bytes(uint64(2+i), cas.MaxSize)))
+	}
+	dir := t.TempDir()
+	s := openStore(t, dir, small)
+	err := errors.Join(s.Put(t.Context(), castest.Volume(1), b), s.Put(t.Context(), castest.Volume(3), between),
+		s.Put(t.Context(), castest.Volume(2), b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	flip(t, logFiles(t, dir, ".vlog")[0], 1000)
+	s = openStore(t, dir, small)
+	defer closeStore(t, s)
+	for v := 1; v <= 2; v++ {
+		if got := whole(t, s, cas.Scope{Volumes: []cas.VolumeID{castest.Volume(v)}}, castest.Refs(b)); got != len(b) {
+			t.Errorf("volume %d: the blob is damaged", v)
+		}
+	}
+}
+
 // tmpfs mounts a filesystem of a size, in MiB.
 func tmpfs(t *testing.T, size string) string {
 	t.Helper()

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/dgraph-io/badger/v4"
@@ -9,9 +10,10 @@ import (
 )
 
 const (
-	dataKeySize = 1 + len(cas.ID{})
-	heldKeySize = dataKeySize + len(cas.VolumeID{})
-	sizeBytes   = 3
+	dataKeySize  = 1 + len(cas.ID{})
+	heldKeySize  = dataKeySize + len(cas.VolumeID{})
+	sizeBytes    = 3
+	versionBytes = 8
 )
 
 func dataKey(ref cas.Ref) []byte { return appendDataKey(make([]byte, 0, dataKeySize), ref) }
@@ -49,9 +51,11 @@ func (e *entries) blob(b cas.Blob, v cas.VolumeID) {
 	e.pairs = append(e.pairs, pair{e.data(b), e.holding(b.Ref(), v)})
 }
 
-// held adds the pair of a blob that v takes over.
-func (e *entries) held(ref cas.Ref, v cas.VolumeID) {
-	e.pairs = append(e.pairs, pair{held: e.holding(ref, v)})
+// held adds the pair of a blob that v takes over, in a version of its data.
+func (e *entries) held(ref cas.Ref, v cas.VolumeID, version uint64) {
+	h := e.holding(ref, v)
+	h.Value = e.since(func(dst []byte) []byte { return binary.BigEndian.AppendUint64(dst, version) })
+	e.pairs = append(e.pairs, pair{held: h})
 }
 
 func (e *entries) data(b cas.Blob) *badger.Entry {
@@ -110,18 +114,34 @@ func has(txn *badger.Txn, key []byte) (bool, error) {
 	return err == nil, err
 }
 
-// visible reports whether the scope sees the blob.
-func (s *Store) visible(txn *badger.Txn, scope cas.Scope, ref cas.Ref) (bool, error) {
+// visible returns the version of the blob's data that the scope sees, 0 when it sees none.
+func visible(txn *badger.Txn, scope cas.Scope, ref cas.Ref) (uint64, error) {
 	if scope.All {
-		return has(txn, dataKey(ref))
+		return version(txn, dataKey(ref))
 	}
 	for _, v := range scope.Volumes {
-		if s.recent.has(ref, v) {
-			return true, nil
-		}
-		if held, err := has(txn, heldKey(ref, v)); held || err != nil {
-			return held, err
+		if at, err := version(txn, heldKey(ref, v)); at > 0 || err != nil {
+			return at, err
 		}
 	}
-	return false, nil
+	return 0, nil
+}
+
+// version returns the version of a data key, or which one of its data a held key means;
+// 0 when the key is not there.
+func version(txn *badger.Txn, key []byte) (at uint64, err error) {
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(key) != heldKeySize || item.ValueSize() != versionBytes {
+		return item.Version(), nil
+	}
+	return at, item.Value(func(value []byte) error {
+		at = binary.BigEndian.Uint64(value)
+		return nil
+	})
 }

@@ -29,6 +29,7 @@ func TestStore(t *testing.T, open func(t *testing.T) cas.Store) {
 	}{
 		{"PutGet", testPutGet},
 		{"AsStored", testAsStored},
+		{"OwnForm", testOwnForm},
 		{"NotKept", testNotKept},
 		{"Refused", testRefused},
 		{"Idempotent", testIdempotent},
@@ -168,6 +169,37 @@ func testAsStored(t *testing.T, s cas.Store) {
 		}
 		put(t, s, Volume(1), raw) // the first stays
 		want(t, s, cas.Everything(), raw)
+	}
+}
+
+// testOwnForm has two volumes put a blob in different encodings, and others take it over
+// from each: all read it as it came to them, whoever else put it before or after.
+func testOwnForm(t *testing.T, s cas.Store) {
+	for i, kind := range []cas.Kind{cas.Chunk, cas.Page} {
+		raw := cas.Seal(kind, bytes.Repeat([]byte{byte(i)}, 1000))
+		forms := []cas.Blob{raw, cas.NewCodec(cas.CompressFast).Compress(raw, nil)}
+		for n := range forms {
+			put(t, s, Volume(n), forms[(i+n)%2])
+			if missing(t, s, Volume(10+n), only(Volume(n)), raw.Ref())[0] {
+				t.Fatal("what was put is missing")
+			}
+		}
+		if missing(t, s, Volume(20), only(Volume(10)), raw.Ref())[0] {
+			t.Fatal("what was taken over is missing")
+		}
+		put(t, s, Volume(0), forms[(i+1)%2]) // which it holds
+		for v, n := range map[int]int{0: 0, 1: 1, 10: 0, 11: 1, 20: 0} {
+			want := forms[(i+n)%2]
+			err := s.Get(t.Context(), only(Volume(v)), []cas.Ref{raw.Ref()}, func(got cas.Blob) error {
+				if got.Encoding() != want.Encoding() || !bytes.Equal(got.Data(), want.Data()) {
+					t.Errorf("volume %d reads encoding %d, want %d", v, got.Encoding(), want.Encoding())
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("volume %d: %v", v, err)
+			}
+		}
 	}
 }
 
