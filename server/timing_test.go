@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -66,18 +67,23 @@ func TestTimesTellNothing(t *testing.T) {
 const uploadBytes = 1 << 30
 
 // compare measures some 2*pairs times, of a side drawn for each, and fails when those of
-// the sides differ.
+// the sides differ. A time of more than twice the median of all, in which the machine did
+// something else, counts as that.
 func compare(t *testing.T, what string, pairs int, measure func(side int) time.Duration) {
-	var times [2]sample
+	t.Helper()
+	var times [2][]float64 // in nanoseconds
 	for n := range 2 * pairs {
 		side := rand.IntN(2)
 		took := measure(side)
 		if n > pairs/10 {
-			times[side].add(took)
+			times[side] = append(times[side], float64(took.Nanoseconds()))
 		}
 	}
-	got := times[0].t(&times[1])
-	t.Logf("%s: absent %.0f ns, not yours %.0f ns, t = %.2f", what, times[0].mean, times[1].mean, got)
+	all := slices.Sorted(slices.Values(slices.Concat(times[0], times[1])))
+	most := 2 * all[len(all)/2]
+	absent, theirs := sampleOf(times[0], most), sampleOf(times[1], most)
+	got := absent.t(theirs)
+	t.Logf("%s: absent %.0f ns, not yours %.0f ns, t = %.2f", what, absent.mean, theirs.mean, got)
 	if math.Abs(got) > maxT {
 		t.Errorf("%s: the times differ", what)
 	}
@@ -169,22 +175,21 @@ func (m *matrix) time(target, contentType string, body []byte) time.Duration {
 	return took
 }
 
-// sample is a mean and a variance under way. A time far above what is usual, in which the
-// machine did something else, counts as four times that.
-type sample struct{ n, mean, squares float64 }
+// sample is the number of values, their mean, and the variance of the mean.
+type sample struct{ n, mean, variance float64 }
 
-func (s *sample) add(d time.Duration) {
-	x := float64(d.Nanoseconds())
-	if s.n > 100 {
-		x = min(x, 4*s.mean)
+// sampleOf returns the sample of values, of which none counts as more than most.
+func sampleOf(values []float64, most float64) sample {
+	s := sample{n: float64(len(values))}
+	for _, x := range values {
+		s.mean += min(x, most) / s.n
 	}
-	s.n++
-	delta := x - s.mean
-	s.mean += delta / s.n
-	s.squares += delta * (x - s.mean)
+	for _, x := range values {
+		delta := min(x, most) - s.mean
+		s.variance += delta * delta / (s.n - 1) / s.n
+	}
+	return s
 }
 
 // t is Welch's t of two samples.
-func (s *sample) t(o *sample) float64 {
-	return (s.mean - o.mean) / math.Sqrt(s.squares/(s.n-1)/s.n+o.squares/(o.n-1)/o.n)
-}
+func (s sample) t(o sample) float64 { return (s.mean - o.mean) / math.Sqrt(s.variance+o.variance) }
