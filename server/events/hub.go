@@ -114,8 +114,8 @@ type BlobsNamed struct {
 	Session api.SessionID `json:"session"`
 	Replica api.ReplicaID `json:"replica"`
 	Volume  cas.VolumeID  `json:"volume"`
-	Known   int64         `json:"known"` // blobs that the hub had
-	New     int64         `json:"new"`   // blobs that it lacked
+	Known   int64         `json:"known"` // blobs in volumes that the client reads
+	New     int64         `json:"new"`   // the others
 	At      time.Time     `json:"at"`
 }
 
