@@ -36,11 +36,26 @@ type tree map[string]node
 type ledger struct {
 	written  map[value]string // by whom, for messages
 	released map[value]string // who had it and overwrote or removed it
+	thinned  places           // where somebody who had it twice overwrote or removed it
+	stood    places           // where it was last
 	gone     map[value]bool   // in no tree, not at the head, in no open conflict: may not come back
 	merged   map[value]bool   // made by dfs
 	past     map[value]bool   // in some snapshot
 	tainted  bool             // a replica lost what it knew: that a value is in a snapshot is all that can be asked then
 	head     head
+}
+
+// places are the paths of values.
+type places map[value]map[string]bool
+
+func (p places) add(v value, path string) {
+	if v == "" {
+		return
+	}
+	if p[v] == nil {
+		p[v] = map[string]bool{}
+	}
+	p[v][path] = true
 }
 
 // head is the volume's newest snapshot.
@@ -54,6 +69,7 @@ func newLedger() ledger {
 	return ledger{
 		written: map[value]string{}, released: map[value]string{}, gone: map[value]bool{},
 		merged: map[value]bool{}, past: map[value]bool{}, head: head{tree: tree{}},
+		thinned: places{}, stood: places{},
 	}
 }
 
@@ -152,6 +168,7 @@ func (h *history) act(m *member, op string, act func() string) {
 			h.released[v] = what
 		}
 	}
+	h.thin(before, m.tree)
 	changed := false
 	for path, n := range m.tree {
 		if n == before[path] {
@@ -167,6 +184,19 @@ func (h *history) act(m *member, op string, act func() string) {
 	if changed || len(before) != len(m.tree) {
 		h.count(op)
 		h.tell("%s", what)
+	}
+}
+
+// thin takes note of where values were let go of which there is another copy, unless it has just been made.
+func (h *history) thin(before, after tree) {
+	made := map[value]bool{}
+	for path, n := range after {
+		made[n.value] = made[n.value] || n.value != before[path].value
+	}
+	for path, n := range before {
+		if after[path].value != n.value && !made[n.value] {
+			h.thinned.add(n.value, path)
+		}
 	}
 }
 
@@ -288,24 +318,42 @@ func (h *history) made(m *member, c command) {
 	}
 }
 
-// balance demands each value that nobody let go, and that what is gone stays so.
+// balance demands each value that nobody let go, and that what is gone stays so. A value of which there were
+// copies may go where each of them that was left was let go by somebody.
 func (h *history) balance() {
-	world := h.head.tree.values()
+	stood := places{}
+	note := func(t tree) {
+		for path, n := range t {
+			stood.add(n.value, path)
+		}
+	}
+	note(h.head.tree)
 	for _, m := range h.replicas {
-		maps.Copy(world, m.tree.values())
+		note(m.tree)
 	}
 	recorded, open := h.recorded()
 	for _, v := range slices.Sorted(maps.Keys(h.written)) {
 		switch {
-		case world[v] && h.gone[v] && !h.merged[v]:
+		case stood[v] != nil && h.gone[v] && !h.merged[v]:
 			h.fail("%s came back: %s, then %s", v, h.written[v], h.released[v])
-		case world[v] || open[v]:
+		case stood[v] != nil || open[v]:
 			continue
-		case h.released[v] == "" && !recorded[v] && !(h.tainted && h.past[v]):
+		case h.released[v] == "" && !recorded[v] && !(h.tainted && h.past[v]) && !h.allThinned(v):
 			h.fail("%s is lost: %s", v, h.written[v])
 		}
 		h.gone[v] = true
 	}
+	maps.Copy(h.stood, stood)
+}
+
+// allThinned reports whether every copy of v that was there last was let go.
+func (h *history) allThinned(v value) bool {
+	for path := range h.stood[v] {
+		if !h.thinned[v][path] {
+			return false
+		}
+	}
+	return len(h.stood[v]) > 0
 }
 
 // outcome tells a command's result.
