@@ -25,9 +25,9 @@
 //	         | "l" "c" client             the same of all volumes that the client made
 //	snapshot = "s" volume id              a snapshot of the volume: {"snapshot", "seq", "root"}
 //	number   = "q" volume u64             the ID of the volume's snapshot with that number
-//	slot     = "r" replica volume         the pair's last session: {"session", "run", "client",
-//	                                      "command", "seen", "heard", "state", "answers": commit keys,
-//	                                      "owner": who started it, if not the process itself}
+//	slot     = "r" replica volume         the last session of the replica with the volume: {"session", "run", "client",
+//	                                      "command", "seen", "heard", "state", "answers": commit keys}
+//	         | "r" replica volume client  the last that a client started, with the same and "owner": the client
 //	part     = "p" session u32 u16        a slice of a staged part: together an api.DiffRequest
 //	answer   = "a" key u16                a slice of the answer to the commit with that key
 //	conflict = "c" volume path0 replica id
@@ -56,7 +56,7 @@
 //
 // # Sessions
 //
-// A replica has one session at a time with a volume. It goes from state to state as the
+// A client's replica has one session at a time with a volume. It goes from state to state as the
 // table in state.go allows, and nothing but that is done: what is not legal is refused. With its
 // first staged part or blob it is in the metadata, so the run goes on with it after a crash of the hub, whatever
 // process asks. A session without progress for Options.Idle expires, and its parts are deleted.

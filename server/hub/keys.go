@@ -37,7 +37,20 @@ func seqKey(v cas.VolumeID, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(slices.Concat([]byte{keySeq}, v[:]), seq)
 }
 
-func slotKey(s slot) []byte { return slices.Concat([]byte{keySlot}, s.replica[:], s.volume[:]) }
+func slotKey(s slot) []byte {
+	key := slices.Concat([]byte{keySlot}, s.replica[:], s.volume[:])
+	if s.owner.IsZero() {
+		return key
+	}
+	return append(key, s.owner[:]...)
+}
+
+func parseSlotKey(key []byte) (s slot) {
+	rest := key[1:]
+	rest = rest[copy(s.replica[:], rest):]
+	copy(s.owner[:], rest[copy(s.volume[:], rest):])
+	return s
+}
 
 func partsKey(s api.SessionID) []byte { return slices.Concat([]byte{keyPart}, s[:]) }
 
@@ -161,7 +174,7 @@ type volumeRecord struct {
 	Usage   *api.Usage   `json:"usage,omitempty"`   // of the head's tree; nil: not counted yet
 }
 
-// slotRecord is the value of a slot's key: the last session of a replica with a volume.
+// slotRecord is the value of a slot's key: the last session in it.
 type slotRecord struct {
 	Session api.SessionID  `json:"session"`
 	Run     cas.VolumeID   `json:"run"`

@@ -18,19 +18,20 @@ const (
 	maxCommand = 32       // bytes of a command's name
 )
 
-// slot is the place of a session: a replica has one at a time with a volume.
+// slot is the place of a session: a client's replica has one at a time with a volume. Who starts sessions
+// under the ID of another's replica takes none from it.
 type slot struct {
 	replica api.ReplicaID
 	volume  cas.VolumeID
+	owner   api.ClientID // who started it; zero: the process itself
 }
 
 // session is a run of the cycle as the hub sees it.
 type session struct {
-	id    api.SessionID
-	slot  slot
-	now   func() time.Time
-	reads bool        // who started it may not write
-	bus   *events.Bus // hears of what the session does, in order
+	id   api.SessionID
+	slot slot
+	now  func() time.Time
+	bus  *events.Bus // hears of what the session does, in order
 
 	mu      sync.Mutex
 	rec     slotRecord // as stored last, but for State
@@ -311,14 +312,6 @@ func (s *session) of(c *api.Caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return c == nil || s.rec.Owner == c.Client && !c.Client.IsZero()
-}
-
-// yieldsTo reports whether the caller may take the session's place: it has ended, or is the
-// caller's, or was the process's; or it is of who may only read, whom nobody who writes has to wait for.
-func (s *session) yieldsTo(c *api.Caller) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return c == nil || s.rec.Owner == c.Client || s.rec.Owner.IsZero() || ended(s.state) || s.reads && c.May(s.slot.volume, api.RightWrite)
 }
 
 func (s *session) kept() {

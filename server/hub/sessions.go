@@ -18,15 +18,12 @@ import (
 // now: that the hub was down is not their delay.
 func (h *Hub) loadSessions() error {
 	err := h.meta.each([]byte{keySlot}, false, func(key, value []byte) error {
-		var at slot
-		copy(at.replica[:], key[1:])
-		copy(at.volume[:], key[1+len(at.replica):])
 		var rec slotRecord
 		if err := decodeRecord(key, value, &rec); err != nil {
 			return err
 		}
 		if !ended(rec.State) {
-			h.register(h.newSession(at, rec)).stored = true
+			h.register(h.newSession(parseSlotKey(key), rec)).stored = true
 		}
 		return nil
 	})
@@ -294,14 +291,11 @@ func (h *Hub) knows(v *volume, id cas.ID, seq uint64) (bool, error) {
 func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, error) {
 	h.starting.Lock()
 	defer h.starting.Unlock()
-	at := slot{req.Replica, req.Volume}
+	caller := api.CallerOf(ctx)
+	at := slot{req.Replica, req.Volume, caller.ID()}
 	h.mu.Lock()
 	old, full := h.slots[at], len(h.sessions) >= h.limits.Sessions
 	h.mu.Unlock()
-	caller := api.CallerOf(ctx)
-	if old != nil && !old.yieldsTo(caller) {
-		return nil, refuse(api.ErrForbidden, "replica %v has a session of another client, which ends after %v without progress", req.Replica, h.idle)
-	}
 	if old != nil && old.again(req) {
 		return old, nil
 	}
@@ -330,7 +324,6 @@ func (h *Hub) resume(ctx context.Context, req *api.StartRequest) (*session, erro
 		Session: randomID(), Run: req.Run, Client: req.Client, Command: req.Command,
 		Seen: req.Seen, Heard: req.Heard, State: api.Idle, Answers: rec.Answers, Owner: caller.ID(),
 	})
-	s.reads = !caller.May(req.Volume, api.RightWrite)
 	h.register(s).opened()
 	return s, nil
 }

@@ -40,7 +40,7 @@ func TestTransitions(t *testing.T) {
 		}
 		row := strings.Fields(transitions[from])
 		for i, to := range states {
-			s := h.newSession(slot{randomID(), randomID()}, slotRecord{Session: randomID(), State: from})
+			s := h.newSession(slot{replica: randomID(), volume: randomID()}, slotRecord{Session: randomID(), State: from})
 			err := s.begin(func(api.State) api.State { return to })
 			if row[i] != "x" {
 				kind := api.ErrState

@@ -36,7 +36,7 @@ func TestAccess(t *testing.T, open func(t *testing.T) (admin api.Secret, as As))
 		{"new volumes", testNewVolumes},
 		{"absent and not yours", testAbsentOrNotYours},
 		{"sessions of others", testOthersSessions},
-		{"readers hold nobody up", testReadersHoldNobodyUp},
+		{"replicas of others", testReplicasOfOthers},
 		{"blobs of volumes that the caller reads", testReadableBlobs},
 		{"history stays", testHistoryStays},
 		{"quotas of others", testOthersQuotas},
