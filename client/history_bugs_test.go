@@ -59,7 +59,7 @@ func TestBugsAreFound(t *testing.T) {
 	if os.Getenv("DFS_BUGS") == "" {
 		t.Skip("DFS_BUGS=1 makes mistakes on purpose and has the histories find them")
 	}
-	const most = 2000
+	const most = 6000
 	found := regexp.MustCompile(`after (\d+) histories, DFS_SEED=\d+: .*`)
 	for _, b := range bugs {
 		t.Run(b.name, func(t *testing.T) {
