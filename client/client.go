@@ -134,7 +134,7 @@ type Result struct {
 	Changes   []Change   // with DryRun: what would be changed, of each side in path order
 	Settlings []Settling // with DryRun: of a sync, what its strategy would make of conflicts
 	Problems  []Problem  // could not be read or written: exit 3
-	Skipped   []string   // special files, left alone; and leftovers of an interrupted pull, which the next one that changes something clears away
+	Skipped   []string   // special files, left alone; and leftovers of an interrupted pull, which a sync clears away, and the next pull that changes something
 	Nested    []string   // directories that are replicas of their own, left alone
 	Conflicts []string   // paths that conflict: exit 4
 	Kept      []string   // deletions that gave way to an edit of the other side, or to what is left in a directory

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -18,6 +19,14 @@ func (r *run) leftover(path string) {
 		return
 	}
 	r.result.Skipped = append(r.result.Skipped, path)
+}
+
+// tidy clears the leftovers away where there is nothing to pull.
+func (r *run) tidy(ctx context.Context) error {
+	if len(r.leftovers) == 0 {
+		return nil
+	}
+	return newPuller(ctx, r).finish(nil)
 }
 
 // clear removes the leftovers whose bytes are known: only this program wrote them, or

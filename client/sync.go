@@ -79,7 +79,12 @@ func (s *syncing) round(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	due, err := s.due()
-	if err != nil || !due {
+	if err != nil {
+		return moved, err
+	}
+	if !due {
+		err = s.r.tidy(ctx)
+		s.join(s.total.Pulled)
 		return moved, err
 	}
 	err = s.pull(ctx)
