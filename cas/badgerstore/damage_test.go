@@ -288,7 +288,8 @@ func TestReserve(t *testing.T) {
 			if !errors.Is(err, cas.ErrNoSpace) || s.Err() != nil {
 				t.Fatalf("after %d blobs: %v, %v", len(stored), err, s.Err())
 			}
-			if err := s.Room(); !errors.Is(err, cas.ErrNoSpace) {
+			// Small blobs lie in tables, of which a compaction may have freed some meanwhile.
+			if err := s.Room(); !errors.Is(err, cas.ErrNoSpace) && (size > 1000 || err != nil) {
 				t.Errorf("there is room in a full filesystem: %v", err)
 			}
 			if free, _, err := diskSpace(dir); err != nil || free < opts.Reserve {
