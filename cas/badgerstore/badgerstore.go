@@ -89,8 +89,8 @@ var ErrLocked = errors.New("store is in use")
 // Options tune a store. The zero Options are the defaults. None of them is part
 // of the format: they may change from one Open to the next.
 type Options struct {
-	// Reserve is how many bytes of the filesystem stay free: a Put that would go
-	// below gets cas.ErrNoSpace. A filesystem that fills up nevertheless kills the
+	// Reserve is how many bytes of the filesystem stay free, also while tables are
+	// compacted: a Put that would go below gets cas.ErrNoSpace. A filesystem that fills up nevertheless kills the
 	// process, since Badger writes through mappings. 0 means 512 MiB or a
 	// twentieth of the filesystem, whichever is less.
 	Reserve int64
@@ -217,7 +217,7 @@ func (s *Store) openBadger(dir string, opts Options, fsync func(*os.File) error)
 	if err != nil {
 		return errors.Join(err, logs.close())
 	}
-	s.db, s.logs = db, logs
+	s.db, s.logs, s.space.levels = db, logs, db.Levels
 	s.batch = batchLimit{
 		bytes: min(maxBatch, opts.LogFile/4),
 		lsm:   db.MaxBatchSize() / 2,

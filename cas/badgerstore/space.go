@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"dfs/cas"
 )
 
@@ -16,6 +18,7 @@ type space struct {
 	path    string
 	reserve int64 // 0: the default
 	maxDebt int64
+	levels  func() []badger.LevelInfo
 
 	mu      sync.Mutex
 	credit  int64 // may be admitted before the next look
@@ -67,11 +70,25 @@ func (s *space) room(need int64) (int64, error) {
 	if reserve == 0 {
 		reserve = min(512<<20, total/20)
 	}
-	room := free - reserve - s.pending - s.debt
+	room := free - reserve - s.pending - s.debt - compaction(s.levels())
 	if need > room {
 		return room, fmt.Errorf("%w: %d bytes are free, %d are to stay so", cas.ErrNoSpace, free, reserve)
 	}
 	return room, nil
+}
+
+// compaction returns how many bytes compactions may write before they remove
+// what they read: one of level zero rewrites all of it and of the base level, any
+// other a table and the ten or so that it overlaps in the next level.
+func compaction(levels []badger.LevelInfo) int64 {
+	var all, widest int64
+	for _, l := range levels {
+		all += l.Size
+		if l.Level == 0 || l.IsBaseLevel {
+			widest += l.Size
+		}
+	}
+	return min(all, widest+(compactors-1)*11*tableFile)
 }
 
 // Room returns nil when the store takes a batch of blobs, of 8 MiB, else what it
