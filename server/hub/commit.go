@@ -47,8 +47,7 @@ func (h *Hub) commit(ctx context.Context, req *api.CommitRequest) (api.CommitAns
 		return api.CommitAnswer{}, err
 	}
 	defer s.unseal()
-	c := &commit{h: h, s: s, v: v, req: req, src: h.nodes(v.id), began: h.now()}
-	c.head, c.last = h.standOf(v)
+	c := &commit{h: h, s: s, v: v, req: req, src: h.nodes(v.id), was: h.standOf(v), began: h.now()}
 	return c.run(ctx)
 }
 
@@ -59,8 +58,7 @@ type commit struct {
 	s    *session
 	v    *volume
 	req  *api.CommitRequest
-	head api.Head
-	last uint64 // the number of the volume's latest settlement
+	was  stand // of the volume, before
 	src  merkle.Source
 	d    *decider
 	time time.Time
@@ -191,7 +189,7 @@ func (c *commit) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.d = newDecider(ctx, c.src, c.head.Root, seen)
+	c.d = newDecider(ctx, c.src, c.was.head.Root, seen)
 	if len(c.req.Settle) == 0 { // else the edits are decisions about the head's versions
 		if c.d.news, err = c.h.newsOf(c.s); err != nil {
 			return err
@@ -251,7 +249,7 @@ func (c *commit) lookup(ctx context.Context, n int, edits []api.Edit, missing []
 // returns the head to be.
 func (c *commit) apply(ctx context.Context) (api.Head, error) {
 	w := &nodeWriter{ctx: ctx, h: c.h, volume: c.v.id}
-	root, err := merkle.Edit(ctx, c.src, c.head.Root, c.changes(ctx), w.put)
+	root, err := merkle.Edit(ctx, c.src, c.was.head.Root, c.changes(ctx), w.put)
 	if err == nil {
 		err = w.flush()
 	}
@@ -265,7 +263,7 @@ func (c *commit) apply(ctx context.Context) (api.Head, error) {
 	if !c.merged() && !c.req.Expect.IsZero() && root != c.req.Expect {
 		return api.Head{}, refuse(api.ErrRoot, "commit: the new root is %v, not %v", root, c.req.Expect)
 	}
-	head := c.head
+	head := c.was.head
 	if root != head.Root {
 		if head, err = c.h.putSnapshot(ctx, &manifest.Snapshot{
 			Volume: c.v.id, Seq: head.Seq + 1, Root: root, Parents: []cas.ID{head.Snapshot},
@@ -274,21 +272,21 @@ func (c *commit) apply(ctx context.Context) (api.Head, error) {
 			return api.Head{}, err
 		}
 	}
-	if root != c.head.Root || len(c.d.clashes) > 0 {
+	if root != c.was.head.Root || len(c.d.clashes) > 0 {
 		err = c.h.barrier(ctx)
 	}
 	return head, err
 }
 
 // merged reports whether the new tree is not what the replica alone would have.
-func (c *commit) merged() bool { return c.d.special || c.head.Snapshot != c.req.Seen }
+func (c *commit) merged() bool { return c.d.special || c.was.head.Snapshot != c.req.Seen }
 
 // changes yields the changes of the head, and notes which conflicts they settle and what the
 // head grows by.
 func (c *commit) changes(ctx context.Context) iter.Seq2[merkle.Change, error] {
 	return func(yield func(merkle.Change, error) bool) {
 		n, extra := 0, c.d.extra
-		heads := merkle.NewCursor(ctx, c.src, c.head.Root)
+		heads := merkle.NewCursor(ctx, c.src, c.was.head.Root)
 		besides := func() bool {
 			change, err := extra[0], c.grow(heads, extra[0])
 			extra = extra[1:]
@@ -372,8 +370,8 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 		return err
 	}
 	before = append(before, conflicts...)
-	last := c.last + uint64(len(c.settled))
-	if answer.Head != c.head || last != c.last {
+	last := c.was.settled + uint64(len(c.settled))
+	if answer.Head != c.was.head || last != c.was.settled {
 		writes, err := headWrites(c.v, answer.Head, last, c.usage)
 		if err != nil {
 			return err
@@ -393,7 +391,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}
-	c.h.setStand(c.v, answer.Head, last, c.usage)
+	c.h.setStand(c.v, stand{head: answer.Head, usage: c.usage, settled: last, open: c.openAfter()})
 	c.publish(answer)
 	c.s.close(rec)
 	return nil

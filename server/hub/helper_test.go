@@ -231,6 +231,13 @@ func (h *Hub) Check(ctx context.Context, v cas.VolumeID) error {
 	if used, err := h.Usage(ctx, v); err != nil || used != counted {
 		return fmt.Errorf("the volume says that its head holds %+v, and it holds %+v: %v", used, counted, err)
 	}
+	status, err := h.Status(ctx, v)
+	if err != nil {
+		return err
+	}
+	if open, err := h.openConflicts(v, api.ReplicaID{}); err != nil || len(open) != status.Conflicts {
+		return fmt.Errorf("the volume says that %d conflicts are open, and %d are: %v", status.Conflicts, len(open), err)
+	}
 	return nil
 }
 

@@ -39,16 +39,16 @@ func (c *commit) publish(answer *api.CommitAnswer) {
 			Base: x.Base.Hash(), Ours: x.Ours.Hash(), Theirs: x.Theirs.Hash(), At: at,
 		})
 	}
-	if answer.Head != c.head {
+	if answer.Head != c.was.head {
 		c.h.events.Publish(events.SnapshotCommitted{
-			Volume: c.v.id, Snapshot: answer.Head.Snapshot, Seq: answer.Head.Seq, Parent: c.head.Snapshot,
+			Volume: c.v.id, Snapshot: answer.Head.Snapshot, Seq: answer.Head.Seq, Parent: c.was.head.Snapshot,
 			Replica: c.s.slot.replica, Client: c.s.client(),
 			Changes: c.tally.changes, Files: c.tally.files, Bytes: c.tally.bytes, At: at,
 		})
 	}
 	c.h.events.Publish(events.CommitCompleted{
 		Session: c.s.id, Replica: c.s.slot.replica, Volume: c.v.id,
-		Former: c.head, Head: answer.Head, Merged: answer.Merged,
+		Former: c.was.head, Head: answer.Head, Merged: answer.Merged,
 		Conflicts: len(answer.Conflicts), Kept: len(answer.Kept), Duration: c.h.now().Sub(c.began).Seconds(), At: at,
 	})
 }

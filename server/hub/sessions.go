@@ -219,8 +219,7 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	if err := h.sweep(); err != nil {
 		return api.StartAnswer{}, err
 	}
-	_, settled := h.standOf(v)
-	req.Heard = min(req.Heard, settled) // more is of a hub that went back in time
+	req.Heard = min(req.Heard, h.standOf(v).settled) // more is of a hub that went back in time
 	s, err := h.resume(ctx, req)
 	for s == nil && err == nil {
 		// A commit of the replica's former run is under way, and ends first.
@@ -239,9 +238,9 @@ func (h *Hub) start(ctx context.Context, req *api.StartRequest) (api.StartAnswer
 	}
 	h.publishStart(v, s, req, seenOK)
 	info := s.info()
-	head, settled := h.standOf(v)
+	now := h.standOf(v)
 	return api.StartAnswer{
-		HubID: h.id, Session: s.id, State: info.State, Head: head, SeenOK: seenOK, Settled: settled, Open: len(open),
+		HubID: h.id, Session: s.id, State: info.State, Head: now.head, SeenOK: seenOK, Settled: now.settled, Open: len(open),
 		Staged: s.staged(), Fresh: fresh, Profile: chunker.Profile1, Limits: h.limits,
 	}, nil
 }

@@ -35,7 +35,7 @@ func (c *commit) checkSettle(ctx context.Context) error {
 	slices.SortFunc(settle, func(a, b api.Settlement) int {
 		return merkle.Compare(names[a.Conflict].path, names[b.Conflict].path)
 	})
-	heads := merkle.NewCursor(ctx, c.src, c.head.Root)
+	heads := merkle.NewCursor(ctx, c.src, c.was.head.Root)
 	for _, s := range settle {
 		name, ok := names[s.Conflict]
 		if !ok {
@@ -150,7 +150,7 @@ func (c *commit) settleByEdits(ctx context.Context) error {
 	for _, s := range c.req.Settle {
 		named[s.Conflict] = true
 	}
-	heads := merkle.NewCursor(ctx, c.src, c.head.Root)
+	heads := merkle.NewCursor(ctx, c.src, c.was.head.Root)
 	for _, path := range c.done {
 		if named[c.open[path].id] {
 			continue
@@ -184,7 +184,7 @@ func (c *commit) conflictWrites() (before, after []kv, err error) {
 	}
 	for i := range c.settled {
 		s := &c.settled[i]
-		s.Number = c.last + 1 + uint64(i)
+		s.Number = c.was.settled + 1 + uint64(i)
 		rec, err := conflictWrite(c.v.id, &s.Conflict)
 		if err != nil {
 			return nil, nil, err
@@ -198,8 +198,24 @@ func (c *commit) conflictWrites() (before, after []kv, err error) {
 	return before, after, nil
 }
 
+// openAfter returns how many of the volume's conflicts are open once the commit is made.
+func (c *commit) openAfter() int {
+	n := c.was.open
+	for _, now := range c.opened {
+		if _, before := c.open[now.Path]; !before {
+			n++
+		}
+	}
+	for _, s := range c.settled {
+		if !s.superseded {
+			n--
+		}
+	}
+	return n
+}
+
 // repairConflicts completes the settlements of commits that were made when the hub was killed, and takes back
-// those of commits that were not.
+// those of commits that were not. It counts what then is open.
 func (h *Hub) repairConflicts() error {
 	var writes []kv
 	for _, v := range h.volumes {
@@ -207,6 +223,7 @@ func (h *Hub) repairConflicts() error {
 		if err != nil {
 			return err
 		}
+		v.open = len(open)
 		for _, name := range open {
 			c, err := h.loadConflict(v.id, name)
 			if err != nil {
@@ -217,6 +234,7 @@ func (h *Hub) repairConflicts() error {
 			}
 			if c.Number <= v.settled {
 				writes = append(writes, kv{key: openKey(v.id, name.replica, name.path)})
+				v.open--
 				continue
 			}
 			number := c.Number

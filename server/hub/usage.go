@@ -79,9 +79,7 @@ func (w weight) usage() api.Usage {
 
 // usageOf returns the usage of the volume's head.
 func (h *Hub) usageOf(v *volume) api.Usage {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return v.usage
+	return h.standOf(v).usage
 }
 
 // recorded returns the usage of a volume's head as its record says, else counted.

@@ -22,16 +22,22 @@ type volume struct {
 	id       cas.VolumeID
 	name     string
 	owner    api.ClientID  // who made it; zero: the process itself
-	head     api.Head      // guarded by Hub.mu, as settled, usage, promised and moved
-	settled  uint64        // number of the latest settlement
-	usage    api.Usage     // of the head's tree
+	stand                  // guarded by Hub.mu, as promised and moved
 	promised api.Usage     // of the head that a commit under way was admitted with; zero: there is none
 	moved    chan struct{} // closed when the head becomes another or something is settled, and replaced
 	lock     chan struct{} // holds one token while a commit is under way
 }
 
+// A stand is what commits change of a volume.
+type stand struct {
+	head    api.Head
+	usage   api.Usage // of the head's tree
+	settled uint64    // number of the latest settlement
+	open    int       // conflicts
+}
+
 func newVolume(id cas.VolumeID, rec volumeRecord, usage api.Usage) *volume {
-	return &volume{id: id, name: rec.Name, owner: rec.Owner, head: rec.Head, settled: rec.Settled, usage: usage,
+	return &volume{id: id, name: rec.Name, owner: rec.Owner, stand: stand{head: rec.Head, usage: usage, settled: rec.Settled},
 		moved: make(chan struct{}), lock: make(chan struct{}, 1)}
 }
 
@@ -75,25 +81,23 @@ func (h *Hub) volume(id cas.VolumeID) (*volume, error) {
 }
 
 func (h *Hub) headOf(v *volume) api.Head {
-	head, _ := h.standOf(v)
-	return head
+	return h.standOf(v).head
 }
 
-// standOf returns the volume's head, and the number of the latest settlement that is in it.
-func (h *Hub) standOf(v *volume) (head api.Head, settled uint64) {
+func (h *Hub) standOf(v *volume) stand {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return v.head, v.settled
+	return v.stand
 }
 
-func (h *Hub) setStand(v *volume, head api.Head, settled uint64, usage api.Usage) {
+func (h *Hub) setStand(v *volume, now stand) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v.usage = usage
-	if v.head == head && v.settled == settled {
+	former := v.stand
+	v.stand = now
+	if now.head == former.head && now.settled == former.settled {
 		return
 	}
-	v.head, v.settled = head, settled
 	close(v.moved)
 	v.moved = make(chan struct{})
 }
@@ -307,15 +311,11 @@ func (h *Hub) Status(ctx context.Context, id cas.VolumeID) (api.Status, error) {
 	if err := h.sweep(); err != nil {
 		return api.Status{}, wire(err)
 	}
-	open, err := h.openConflicts(id, api.ReplicaID{})
-	if err != nil {
-		return api.Status{}, wire(err)
-	}
-	head, settled := h.standOf(v)
+	now := h.standOf(v)
 	return api.Status{
-		Volume:    api.Volume{ID: id, Name: v.name, Head: head},
-		Conflicts: len(open),
-		Settled:   settled,
+		Volume:    api.Volume{ID: id, Name: v.name, Head: now.head},
+		Conflicts: now.open,
+		Settled:   now.settled,
 		Sessions:  h.running(id),
 	}, nil
 }
