@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,8 +77,12 @@ func newCrowd(t *testing.T) *crowd {
 	env := func(home string) []string {
 		return append(os.Environ(), "HOME="+home, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_CACHE_HOME=", "DFS_HUB=", "GORACE=atexit_sleep_ms=0")
 	}
+	// Like what a service manager starts, the hub has a session of its own: the system shares the processors
+	// between it and the crowd, not between its threads and those of each client.
+	service := hubCommand(m.program, env(dir), "--data", filepath.Join(dir, "hub"))
+	service.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var err error
-	if m.hub, err = startHub(filepath.Dir(m.program), env(dir), "--data", filepath.Join(dir, "hub")); err != nil {
+	if m.hub, err = startService(service); err != nil {
 		t.Fatal(err)
 	}
 	for n := range clients {

@@ -123,9 +123,19 @@ func startHub(path string, env []string, args ...string) (*running, error) {
 			break
 		}
 	}
-	s := &running{output: make(chan string, 1), logs: slices.Contains(args, "-v")}
-	s.cmd = exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	s.cmd.Env = env
+	return startService(hubCommand(program, env, args...))
+}
+
+// hubCommand returns the command that serves on a port of its own choice.
+func hubCommand(program string, env []string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Env = env
+	return cmd
+}
+
+// startService starts a hub's command, and returns when the hub is ready.
+func startService(cmd *exec.Cmd) (*running, error) {
+	s := &running{cmd: cmd, output: make(chan string, 1), logs: slices.Contains(cmd.Args, "-v")}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
