@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +16,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"dfs/server/api"
 )
 
 // crowdMemory is how many bytes of anonymous memory a hub may have while a crowd uses it.
@@ -77,12 +73,8 @@ func newCrowd(t *testing.T) *crowd {
 	env := func(home string) []string {
 		return append(os.Environ(), "HOME="+home, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_CACHE_HOME=", "DFS_HUB=", "GORACE=atexit_sleep_ms=0")
 	}
-	// Like what a service manager starts, the hub has a session of its own: the system shares the processors
-	// between it and the crowd, not between its threads and those of each client.
-	service := hubCommand(m.program, env(dir), "--data", filepath.Join(dir, "hub"))
-	service.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var err error
-	if m.hub, err = startService(service); err != nil {
+	if m.hub, err = startService(asService(hubCommand(m.program, env(dir), "--data", filepath.Join(dir, "hub")))); err != nil {
 		t.Fatal(err)
 	}
 	for n := range clients {
@@ -200,41 +192,42 @@ func anonymous(hub *running) (bytes int64, err error) {
 	return bytes << 10, err
 }
 
-// watchStatus asks for the status of a volume again and again until stop.
+// watchStatus has a program ask for the status of the first volume again and again until stop. It is a
+// service too: what it measures is not how long it waits among the crowd for a processor.
 func (m *crowd) watchStatus(stop <-chan struct{}) {
-	for tick := time.Tick(20 * time.Millisecond); ; {
-		began := time.Now()
-		ok, err := m.status()
+	program := filepath.Join(filepath.Dir(m.program), "statuses")
+	linkProgram(m.t, program)
+	cmd := asService(exec.Command(program, m.hub.url+"/api/sync/status?volume=volume0"))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		m.t.Error(err)
+		return
+	}
+	<-stop
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		m.t.Errorf("statuses: %v: %s", err, stderr.Bytes())
+	}
+	for line := range strings.Lines(stdout.String()) {
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 		if err != nil {
 			m.t.Error(err)
-			return
 		}
-		if ok {
-			m.statuses = append(m.statuses, time.Since(began))
-		}
-		select {
-		case <-tick:
-		case <-stop:
-			return
-		}
+		m.statuses = append(m.statuses, time.Duration(n))
 	}
 }
 
-// status asks for the status of the first volume, and reports whether that is there already.
-func (m *crowd) status() (bool, error) {
-	resp, err := http.Get(m.hub.url + "/api/sync/status?volume=volume0")
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil || resp.StatusCode == http.StatusOK:
-		return true, err
-	case resp.StatusCode == api.ErrNotFound.Code.Status():
-		return false, nil
-	}
-	return false, fmt.Errorf("status: %s %s", resp.Status, data)
+// asService gives a command a session of its own, as a service manager does: systems that schedule by sessions
+// share the processors between it and the crowd, not between its threads and those of each client.
+func asService(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
 }
 
 // compare has each member pull once more: then all of a volume have what each of them had last.

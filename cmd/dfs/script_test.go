@@ -29,7 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dfs": main})
+	testscript.Main(m, map[string]func(){"dfs": main, "statuses": askStatuses})
 }
 
 // TestScript runs each script of testdata/script twice: with a hub in process
