@@ -168,7 +168,7 @@ func (h *history) act(m *member, op string, act func() string) {
 			h.released[v] = what
 		}
 	}
-	h.thin(before, m.tree)
+	h.thin(m, before)
 	changed := false
 	for path, n := range m.tree {
 		if n == before[path] {
@@ -187,15 +187,28 @@ func (h *history) act(m *member, op string, act func() string) {
 	}
 }
 
-// thin takes note of where values were let go of which there is another copy, unless it has just been made.
-func (h *history) thin(before, after tree) {
-	made := map[value]bool{}
-	for path, n := range after {
-		made[n.value] = made[n.value] || n.value != before[path].value
+// thin takes note of where values were let go of which there is another copy, unless it has just been made. Who
+// lets go of what was moved lets go of it where it was, too.
+func (h *history) thin(m *member, before tree) {
+	made := places{}
+	for path, n := range m.tree {
+		if n.value != before[path].value {
+			made.add(n.value, path)
+		}
 	}
 	for path, n := range before {
-		if after[path].value != n.value && !made[n.value] {
-			h.thinned.add(n.value, path)
+		if m.tree[path].value == n.value {
+			continue
+		}
+		from := append([]string{path}, m.moved[spot{n.value, path}]...)
+		for to := range made[n.value] {
+			at := spot{n.value, to}
+			m.moved[at] = slices.Compact(slices.Sorted(slices.Values(append(from, m.moved[at]...))))
+		}
+		for _, path := range from {
+			if made[n.value] == nil {
+				h.thinned.add(n.value, path)
+			}
 		}
 	}
 }
@@ -298,6 +311,7 @@ func (h *history) check(m *member, c command, res *client.Result, err error, t *
 	h.balance()
 	if err == nil && clean(res) && c != pull && len(t.did) == 0 {
 		clear(m.touched)
+		clear(m.moved)
 	}
 }
 

@@ -157,12 +157,19 @@ type history struct {
 type member struct {
 	name    string
 	dir     string
-	tree    tree           // as it was when last looked at
-	touched map[value]bool // what its user wrote, moved or altered since it was last in accord with the hub
-	away    int            // operations for which it does not speak to the hub
-	adopt   bool           // its .dfs is lost, and it must be told to go on
-	kept    string         // a copy of an older .dfs
-	sly     bool           // there was an edit that size and mtime do not tell
+	tree    tree              // as it was when last looked at
+	touched map[value]bool    // what its user wrote, moved or altered since it was last in accord with the hub
+	moved   map[spot][]string // where its values were before its user moved them, since then too, by value and path
+	away    int               // operations for which it does not speak to the hub
+	adopt   bool              // its .dfs is lost, and it must be told to go on
+	kept    string            // a copy of an older .dfs
+	sly     bool              // there was an edit that size and mtime do not tell
+}
+
+// spot is a path at which a value is.
+type spot struct {
+	value value
+	path  string
 }
 
 func newHistory(box *box, seed uint64, dir string) *history {
@@ -170,7 +177,7 @@ func newHistory(box *box, seed uint64, dir string) *history {
 	h.volume = fmt.Sprintf("v%d", seed)
 	h.ledger = newLedger()
 	for n := range 2 + h.rng.IntN(3) {
-		m := &member{name: string(rune('A' + n)), tree: tree{}, touched: map[value]bool{}}
+		m := &member{name: string(rune('A' + n)), tree: tree{}, touched: map[value]bool{}, moved: map[spot][]string{}}
 		m.dir = filepath.Join(dir, m.name)
 		h.replicas = append(h.replicas, m)
 	}
