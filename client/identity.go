@@ -18,11 +18,11 @@ func brake(format string, args ...any) *BrakeError {
 	return &BrakeError{Message: fmt.Sprintf(format, args...)}
 }
 
-// again returns the command line of this run with more flags, for messages. Status,
-// which alters nothing, names push instead.
+// again returns the command line of this run with more flags, for messages. Commands that
+// have not these flags name push instead.
 func (r *run) again(flags string) string {
 	command := r.command
-	if command == "status" {
+	if command != "pull" && command != "sync" {
 		command = "push"
 	}
 	if r.cfg.Hub != "" && !strings.Contains(flags, "--hub") {
@@ -39,13 +39,20 @@ func (r *run) checkKnown() error {
 		return err
 	}
 	if !r.cfg.Adopt {
-		return brake("%s was a replica of the volume %q, and its state in .dfs is not there. Nothing was changed. "+
+		on := ""
+		if k.Hub != "" {
+			on = " on " + k.Hub
+		}
+		return brake("%s was a replica of the volume %q%s, and its state in .dfs is not there. Nothing was changed. "+
 			"If its file system is not mounted, or a backup not restored, do that first. "+
 			"To make it a new replica, which deletes nothing on either side: %s",
-			r.cfg.Dir, k.Volume, r.again("--adopt --volume "+shellWord(k.Volume)))
+			r.cfg.Dir, k.Volume, on, r.again("--adopt --volume "+shellWord(k.Volume)))
 	}
 	if r.cfg.Volume == "" {
 		r.cfg.Volume = k.Volume
+	}
+	if r.cfg.Hub == "" {
+		r.cfg.Hub = k.Hub
 	}
 	return nil
 }
@@ -73,7 +80,7 @@ func (r *run) load() (err error) {
 	if err := r.keepExcludes(); err != nil || r.cfg.DryRun {
 		return err
 	}
-	known := state.Known{Path: r.cfg.Dir, Replica: r.id.Replica, Volume: r.binding.Volume}
+	known := state.Known{Path: r.cfg.Dir, Replica: r.id.Replica, Volume: r.binding.Volume, Hub: r.binding.Location}
 	if err := r.known.Record(known); err != nil && r.cfg.Notice != nil {
 		r.cfg.Notice(fmt.Sprintf("the list of known replicas could not be written, so a lost .dfs will not be noticed: %v", err))
 	}

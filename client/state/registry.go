@@ -8,8 +8,9 @@
 // is text:
 //
 //	file   = "dfs replicas 1" LF line*
-//	line   = replica SP volume SP path LF
-//	replica is the replica's ID in hex; volume and path are Go string literals.
+//	line   = replica SP volume SP path [SP hub] LF
+//	replica is the replica's ID in hex; volume, path and hub are Go string literals.
+//	The hub may be missing: lines had none once.
 //
 // It is replaced as a whole. Two runs that do so at the same moment can lose one of
 // their lines, which the next run of that replica writes again.
@@ -22,6 +23,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"dfs/server/api"
@@ -37,6 +39,7 @@ type Known struct {
 	Path    string // absolute, as [Canonical] gives it
 	Replica api.ReplicaID
 	Volume  string // its volume's name
+	Hub     string // where its hub was reached last; "": not known
 }
 
 // Registry is the list of known replicas, in a directory of the installation.
@@ -152,11 +155,23 @@ func parse(line string) (k Known, err error) {
 	if err := k.Replica.UnmarshalText([]byte(id)); err != nil {
 		return k, err
 	}
-	n, err := fmt.Sscanf(rest, "%q %q", &k.Volume, &k.Path)
-	if err == nil && n != 2 {
-		err = errors.New("too short")
+	for _, field := range []*string{&k.Volume, &k.Path, &k.Hub} {
+		if field == &k.Hub && rest == "" {
+			break
+		}
+		literal, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return k, err
+		}
+		if *field, err = strconv.Unquote(literal); err != nil {
+			return k, err
+		}
+		rest = strings.TrimPrefix(rest[len(literal):], " ")
 	}
-	return k, err
+	if rest != "" {
+		return k, fmt.Errorf("%q is too much", rest)
+	}
+	return k, nil
 }
 
 func (r Registry) save(all []Known) error {
@@ -171,7 +186,11 @@ func (r Registry) save(all []Known) error {
 	w := bufio.NewWriter(f)
 	fmt.Fprintln(w, header)
 	for _, k := range all {
-		fmt.Fprintf(w, "%v %q %q\n", k.Replica, k.Volume, k.Path)
+		fmt.Fprintf(w, "%v %q %q", k.Replica, k.Volume, k.Path)
+		if k.Hub != "" {
+			fmt.Fprintf(w, " %q", k.Hub)
+		}
+		fmt.Fprintln(w)
 	}
 	err = w.Flush()
 	if err == nil {

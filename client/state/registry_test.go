@@ -26,7 +26,7 @@ func TestRegistry(t *testing.T) {
 	root := t.TempDir()
 	r := Open(filepath.Join(root, "state", "dfs"))
 	odd := filepath.Join(root, "odd\n\xff \"name\"")
-	a := Known{Path: filepath.Join(root, "a"), Replica: replica(1), Volume: "v \"1\""}
+	a := Known{Path: filepath.Join(root, "a"), Replica: replica(1), Volume: "v \"1\"", Hub: "http://h:1 \"2\""}
 	b := Known{Path: odd, Replica: replica(2), Volume: "日本"}
 	if _, ok, err := r.At(a.Path); ok || err != nil {
 		t.Fatalf("an empty registry knows: %v, %v", ok, err)
@@ -79,7 +79,7 @@ func TestNoRegistry(t *testing.T) {
 }
 
 func TestRegistryDamaged(t *testing.T) {
-	for _, content := range []string{"", "dfs replicas 2\n", "x", header + "\nnonsense\n", header + "\n" + replica(1).String() + " \"v\"\n"} {
+	for _, content := range []string{"", "dfs replicas 2\n", "x", header + "\nnonsense\n", header + "\n" + replica(1).String() + " \"v\"\n", header + "\n" + replica(1).String() + " \"v\" \"/x\" \"h\" \"more\"\n"} {
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, fileName), []byte(content), 0o600))
 		_, _, err := Open(dir).At("/x")
