@@ -91,6 +91,11 @@ func (r *run) tally(old, new []byte, n int64) error {
 			return err
 		}
 	}
+	return r.result.add(old, new, n)
+}
+
+// add is tally without a look at what moved.
+func (s *Summary) add(old, new []byte, n int64) error {
 	was, err := isFile(old)
 	if err != nil {
 		return err
@@ -101,11 +106,11 @@ func (r *run) tally(old, new []byte, n int64) error {
 	}
 	switch {
 	case becomes && old != nil:
-		r.result.Modified += n
+		s.Modified += n
 	case becomes:
-		r.result.Added += n
+		s.Added += n
 	case was:
-		r.result.Deleted += n
+		s.Deleted += n
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func (r *run) settleSome(ctx context.Context, list []ruling) ([]ruling, error) {
 		r.result.Conflicts = append(r.result.Conflicts, c.Path)
 	}
 	r.result.Settled += int64(len(d.settled))
+	r.result.Added, r.result.Modified, r.result.Deleted = r.result.Added+d.counts.Added, r.result.Modified+d.counts.Modified, r.result.Deleted+d.counts.Deleted
 	return d.settled, r.takeIn(ctx, d.settled, answer.Head)
 }
 
@@ -119,6 +120,7 @@ type draft struct {
 	emptied []string // directories of the head that are to be no directories
 	settle  []api.Settlement
 	settled []ruling
+	counts  Summary // of what changes at the head
 }
 
 func (d *draft) commit(ctx context.Context, list []ruling) (api.CommitAnswer, error) {
@@ -173,17 +175,31 @@ func (d *draft) add(ctx context.Context, s ruling) error {
 		}
 	}
 	if !manifest.Equal(s.Result, s.Theirs) {
+		if err := d.count(s.Theirs, s.Result); err != nil {
+			return err
+		}
 		d.edits[s.Path] = api.Edit{Path: s.Path, Base: s.Theirs.Hash(), New: s.Result}
 		if isDirectory(s.Theirs) && !isDirectory(s.Result) {
 			d.emptied = append(d.emptied, s.Path)
 		}
 	}
 	if s.Copy != "" {
+		if err := d.count(nil, s.Ours); err != nil {
+			return err
+		}
 		d.edits[s.Copy] = api.Edit{Path: s.Copy, New: s.Ours}
 	}
 	d.settle = append(d.settle, api.Settlement{Conflict: s.ID, Ours: s.Ours.Hash(), Theirs: s.Theirs.Hash(), Take: s.Decision.Take})
 	d.settled = append(d.settled, s)
 	return nil
+}
+
+func (d *draft) count(old, new *manifest.Manifest) error {
+	was, is, err := encodeBoth(old, new)
+	if err != nil {
+		return err
+	}
+	return d.counts.add(was, is, 1)
 }
 
 func isDirectory(m *manifest.Manifest) bool { return m != nil && m.Kind == manifest.Directory }
@@ -217,6 +233,7 @@ func (d *draft) empty() error {
 		}
 		if _, ok := d.edits[rec.Path]; !ok {
 			d.edits[rec.Path] = api.Edit{Path: rec.Path, Base: cas.Sum(rec.Remote)}
+			return d.counts.add(rec.Remote, nil, 1)
 		}
 		return nil
 	})

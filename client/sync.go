@@ -103,14 +103,18 @@ func (s *syncing) giveUp() {
 	s.join(new(Counts))
 }
 
-// due reports whether there is something to pull.
+// due reports whether there is something to pull. Else this is where both sides stand.
 func (s *syncing) due() (bool, error) {
 	base, err := replica.OpenBase(s.r.cfg.Dir)
 	if err != nil {
 		return false, err
 	}
 	defer base.Close()
-	return base.Pending > 0 || base.Snapshot != s.r.session.Head.Snapshot, nil
+	if base.Pending > 0 || base.Snapshot != s.r.session.Head.Snapshot {
+		return true, nil
+	}
+	s.r.stand(s.r.session.Head, base.Seen)
+	return false, nil
 }
 
 func (s *syncing) pull(ctx context.Context) error {
@@ -158,7 +162,7 @@ func (s *syncing) settle(ctx context.Context) (moved bool, err error) {
 	for _, c := range settled {
 		delete(s.conflicts, c.Path)
 	}
-	s.join(new(Counts))
+	s.join(s.total.Pushed)
 	if errors.Is(err, api.ErrMoved) {
 		return true, nil
 	}
