@@ -3,14 +3,19 @@ package badgerstore
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"dfs/cas"
 )
 
-// statfsEvery is how many bytes may be admitted between two looks at the filesystem.
-const statfsEvery = 64 << 20
+// How many bytes may be admitted between two looks at the filesystem, and how old a look may
+// be: others write to it too.
+const (
+	statfsEvery = 64 << 20
+	statfsAge   = 100 * time.Millisecond
+)
 
 // space admits writes as long as the filesystem has room for them beyond the
 // reserve and beyond what Badger is going to write for what it has in its tables.
@@ -21,6 +26,7 @@ type space struct {
 	levels  func() []badger.LevelInfo
 
 	mu      sync.Mutex
+	looked  time.Time
 	credit  int64 // may be admitted before the next look
 	pending int64 // admitted and not yet written
 	debt    int64 // table bytes to be written again, when flushed and when compacted
@@ -36,7 +42,7 @@ func (s *space) admit(c cost) (release func(), err error) {
 	need := c.bytes + 2*c.lsm
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if need > s.credit {
+	if need > s.credit || time.Since(s.looked) > statfsAge {
 		if err := s.look(need); err != nil {
 			return nil, err
 		}
@@ -56,19 +62,27 @@ func (s *space) look(need int64) error {
 	if err != nil {
 		return err
 	}
-	s.credit = min(room, max(need, statfsEvery))
+	s.looked, s.credit = time.Now(), min(room, max(need, statfsEvery))
 	return nil
+}
+
+// free returns how many bytes are free and how many of them are to stay so.
+func (s *space) free() (free, reserve int64, err error) {
+	free, total, err := diskSpace(s.path)
+	if err != nil {
+		return 0, 0, fmt.Errorf("free space of %s: %w", s.path, err)
+	}
+	if s.reserve != 0 {
+		return free, s.reserve, nil
+	}
+	return free, min(512<<20, total/20), nil
 }
 
 // room returns how many bytes may be admitted, or cas.ErrNoSpace when they are fewer than need.
 func (s *space) room(need int64) (int64, error) {
-	free, total, err := diskSpace(s.path)
+	free, reserve, err := s.free()
 	if err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", s.path, err)
-	}
-	reserve := s.reserve
-	if reserve == 0 {
-		reserve = min(512<<20, total/20)
+		return 0, err
 	}
 	room := free - reserve - s.pending - s.debt - compaction(s.levels())
 	if need > room {
@@ -89,6 +103,16 @@ func compaction(levels []badger.LevelInfo) int64 {
 		}
 	}
 	return min(all, widest+(compactors-1)*11*tableFile)
+}
+
+// Full returns cas.ErrNoSpace when an eighth of the reserve at most is free: others than
+// the store have filled the filesystem, and any write through a mapping may end the process.
+func (s *Store) Full() error {
+	free, reserve, err := s.space.free()
+	if err == nil && free <= reserve/8 {
+		err = fmt.Errorf("%w: %d bytes are free", cas.ErrNoSpace, free)
+	}
+	return err
 }
 
 // Room returns nil when the store takes a batch of blobs, of 8 MiB, else what it

@@ -122,6 +122,9 @@ func (h *Hub) open(dir string, openStore func(string) (cas.Store, error), attemp
 	if h.store, err = openStore(filepath.Join(dir, "blobs")); err != nil {
 		return fmt.Errorf("blobs: %w", err)
 	}
+	if store, ok := h.store.(roomy); ok {
+		h.meta.full = store.Full
+	}
 	if err := syncDir(dir); err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ const (
 // every transaction is durable when it returns. After an error it refuses all
 // writes, since what is on the disk is not known then.
 type meta struct {
-	db  *badger.DB
-	dir string
+	db   *badger.DB
+	dir  string
+	full func() error // unless nil: says why the filesystem bears no write
 
 	mu     sync.Mutex // held by writers
 	tables []string   // names in dir that are known to be durable
@@ -84,6 +85,11 @@ func (m *meta) write(writes ...kv) error {
 	defer m.mu.Unlock()
 	if err := m.poison.err(); err != nil {
 		return err
+	}
+	if m.full != nil {
+		if err := m.full(); err != nil {
+			return err
+		}
 	}
 	err := m.db.Update(func(txn *badger.Txn) error {
 		for _, w := range writes {

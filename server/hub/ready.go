@@ -2,9 +2,10 @@ package hub
 
 import "context"
 
-// roomy is a store that can tell, without a write, that it would refuse one.
+// roomy is a store that can tell, without a write, that it would refuse one. Both errors wrap cas.ErrNoSpace.
 type roomy interface {
-	Room() error // wraps cas.ErrNoSpace or cas.ErrPoisoned
+	Room() error // wraps cas.ErrPoisoned too
+	Full() error // even what is written out of the reserve may end the process
 }
 
 // Ready implements [api.Hub].

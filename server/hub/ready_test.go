@@ -16,6 +16,7 @@ type cramped struct {
 }
 
 func (c *cramped) Room() error { return c.room }
+func (c *cramped) Full() error { return nil }
 
 func TestReady(t *testing.T) {
 	store := &cramped{Mem: &cas.Mem{}}
