@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"path"
 	"slices"
 
 	"dfs/client/reconcile"
 	"dfs/client/replica"
 	"dfs/client/worktree"
+	"dfs/client/worktree/ignore"
 	"dfs/manifest"
 	"dfs/server/api"
 )
@@ -200,6 +202,7 @@ func (p *puller) visit(f *found) error {
 	if plan.Result != nil && !p.restore(f, absent) {
 		return nil
 	}
+	p.r.reruled = p.r.reruled || path.Base(f.path) == ignore.FileName
 	return p.make(target{f.path, plan.Result, f.entry, f.old}, f.local)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // maxRounds bounds how often a sync begins again: because something was changed here while it
-// ran, or because the head moved while a conflict was being settled.
+// ran, because the head moved while a conflict was being settled, or because other files are ignored now.
 const maxRounds = 5
 
 // errChanging is why a path is left to the next sync.
@@ -89,7 +89,7 @@ func (s *syncing) round(ctx context.Context) (again bool, err error) {
 	}
 	err = s.pull(ctx)
 	s.join(s.total.Pulled)
-	return moved || len(s.r.unsent) > 0, err
+	return moved || s.r.reruled || len(s.r.unsent) > 0, err
 }
 
 // giveUp says that the last round left something to do: the paths are problems, but for those that conflict.
@@ -123,7 +123,7 @@ func (s *syncing) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	s.r.unsent, s.r.clashes = nil, s.conflicts
+	s.r.unsent, s.r.clashes, s.r.reruled = nil, s.conflicts, false
 	err := s.r.pull(ctx)
 	if err == nil {
 		s.r.conclude(ctx)
