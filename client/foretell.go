@@ -57,9 +57,9 @@ type forecast struct {
 	up, down  *Counts
 	deletions [2]deletions // on the hub, and here
 	local     *localChunks
-	fetched   map[cas.ID]struct{} // chunks that are to come
-	chunks    int64
-	bytes     int64
+	fetched   map[cas.ID]uint32 // chunks that no local file seen so far has, and their sizes
+	chunks    int64             // that are to come
+	bytes     int64             // of them
 }
 
 // countBase counts the files of the base, of which deletions are a share.
@@ -89,6 +89,9 @@ func (f *forecast) countBase() error {
 // conclude completes the result, and stops what would delete too much.
 func (f *forecast) conclude() error {
 	r := f.r
+	if err := f.countFetched(); err != nil {
+		return err
+	}
 	r.stand(r.session.Head, f.seen)
 	r.result.Pushed, r.result.Pulled = f.up, f.down
 	r.result.BytesUp, r.result.BytesDown = f.asker.bytes, f.bytes
@@ -205,7 +208,7 @@ func encodeBoth(a, b *manifest.Manifest) (x, y []byte, err error) {
 	return x, y, err
 }
 
-// fetch counts the chunks of what p is to become that no local file has.
+// fetch notes the chunks of what p is to become that no local file has.
 func (f *forecast) fetch(p *found, becomes *manifest.Manifest) (err error) {
 	if becomes == nil || becomes.Kind != manifest.File || manifest.SameContent(p.local, becomes) {
 		return nil
@@ -221,21 +224,36 @@ func (f *forecast) fetch(p *found, becomes *manifest.Manifest) (err error) {
 	return nil
 }
 
-// fetchRun counts a chunk that no local file has.
+// fetchRun notes a chunk that no local file has.
 func (f *forecast) fetchRun(run manifest.Run) (err error) {
 	if f.local == nil {
-		f.fetched = map[cas.ID]struct{}{}
+		f.fetched = map[cas.ID]uint32{}
 		if f.local, err = findLocal(f.r); err != nil {
 			return err
 		}
 	}
-	_, here := f.local.at[prefix(run.ID)]
-	if _, counted := f.fetched[run.ID]; here || counted || run.ID == chunker.ZeroID() {
+	if run.ID != chunker.ZeroID() && !f.local.has(run.ID) {
+		f.fetched[run.ID] = run.Size
+	}
+	return nil
+}
+
+// countFetched counts what is to come, now that the index has all files of the directory: in a sync
+// the push before the pull has read them.
+func (f *forecast) countFetched() error {
+	if len(f.fetched) == 0 {
 		return nil
 	}
-	f.fetched[run.ID] = struct{}{}
-	f.chunks++
-	f.bytes += int64(run.Size)
+	local, err := findLocal(f.r)
+	if err != nil {
+		return err
+	}
+	for id, size := range f.fetched {
+		if !local.has(id) {
+			f.chunks++
+			f.bytes += int64(size)
+		}
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (a *assembler) fetch(w *window) error {
 		return err
 	}
 	refs := w.refs[:0]
-	copier := local.copier(a.r.root)
+	copier := local.copier()
 	defer copier.close()
 	for _, ref := range w.refs {
 		if data, ok := copier.chunk(ref.ID); ok {
