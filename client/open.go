@@ -96,6 +96,7 @@ func (r *run) close() {
 	}
 }
 
+// openRoot opens the directory. One that is not there is made by a pull once its volume is found.
 func (r *run) openRoot() (err error) {
 	if r.cfg.Dir, err = filepath.Abs(r.cfg.Dir); err != nil {
 		return err
@@ -112,9 +113,7 @@ func (r *run) openRoot() (err error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.command == "pull" && !r.cfg.DryRun:
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return err
-		}
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return &UsageError{fmt.Sprintf("%s does not exist", dir)}
 	case err != nil:
@@ -122,8 +121,11 @@ func (r *run) openRoot() (err error) {
 	case !info.IsDir():
 		return &UsageError{fmt.Sprintf("%s is not a directory", dir)}
 	}
-	r.root, err = worktree.Open(dir)
-	if err != nil {
+	return r.openTree()
+}
+
+func (r *run) openTree() (err error) {
+	if r.root, err = worktree.Open(r.cfg.Dir); err != nil {
 		return err
 	}
 	r.clock.root = r.root
@@ -133,7 +135,7 @@ func (r *run) openRoot() (err error) {
 }
 
 func (r *run) lock(ctx context.Context) error {
-	unlock, err := r.root.Lock(ctx, r.cfg.Wait, r.command)
+	unlock, err := r.root.Lock(ctx, r.cfg.Wait, "dfs "+r.command)
 	var locked *worktree.LockedError
 	if errors.As(err, &locked) {
 		return &BusyError{What: "the replica " + r.cfg.Dir, Holder: locked.Holder}
@@ -213,6 +215,14 @@ func (r *run) openNew(ctx context.Context) error {
 }
 
 func (r *run) bind(ctx context.Context, b replica.Binding) (err error) {
+	if r.root == nil {
+		if err := os.MkdirAll(r.cfg.Dir, 0o777); err != nil {
+			return err
+		}
+		if err := r.openTree(); err != nil {
+			return err
+		}
+	}
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
