@@ -39,7 +39,7 @@ func TestLock(t *testing.T) {
 	r := openTest(t, dir)
 	_, err = r.Lock(t.Context(), time.Millisecond, "dfs pull")
 	var locked *LockedError
-	if want := fmt.Sprintf("%d dfs push", cmd.Process.Pid); !errors.As(err, &locked) || locked.Holder != want {
+	if want := fmt.Sprintf("dfs push (process %d)", cmd.Process.Pid); !errors.As(err, &locked) || locked.Holder != want {
 		t.Fatalf("Lock: %v, want that %s holds it", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,6 +45,7 @@
 package worktree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,13 +133,13 @@ func (r *Root) Init() error {
 
 // LockedError says that another process holds a root's lock.
 type LockedError struct {
-	Holder string // process ID and command, as the holder wrote them; "" when unknown
+	Holder string // command and process ID, as the holder wrote them; "another process" when unknown
 }
 
 func (e *LockedError) Error() string { return "directory is in use by " + e.Holder }
 
 // Lock takes the lock of the root among processes, making the state directory
-// as [Root.Init] does, and writes the process ID and who into .dfs/lock. While
+// as [Root.Init] does, and writes who and the process ID into .dfs/lock. While
 // another process holds the lock it tries again for the duration of wait, then returns a
 // *[LockedError]. The lock ends with unlock or with the process, whichever is first.
 func (r *Root) Lock(ctx context.Context, wait time.Duration, who string) (unlock func(), err error) {
@@ -159,7 +160,7 @@ func (r *Root) Lock(ctx context.Context, wait time.Duration, who string) (unlock
 		return nil, err
 	}
 	f.Truncate(0)
-	fmt.Fprintf(f, "%d %s\n", os.Getpid(), who)
+	fmt.Fprintf(f, "%s (process %d)\n", who, os.Getpid())
 	return func() {
 		f.Truncate(0)
 		unlockFile(f)
@@ -179,7 +180,7 @@ func waitLock(ctx context.Context, f *os.File, wait time.Duration) error {
 		if left <= 0 {
 			holder := make([]byte, 256)
 			n, _ := f.ReadAt(holder, 0)
-			return &LockedError{Holder: strings.TrimSpace(string(holder[:n]))}
+			return &LockedError{Holder: cmp.Or(strings.TrimSpace(string(holder[:n])), "another process")}
 		}
 		select {
 		case <-ctx.Done():
