@@ -98,9 +98,10 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := pick(open, r.id.Replica, res.Within, relative(r.cfg.Dir, res.Within, res.Names))
+	names := relative(r.cfg.Dir, res.Within, res.Names)
+	list, err := pick(open, r.id.Replica, res.Within, names)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(r.checkSettled(ctx, open, res.Within, names), err)
 	}
 	rulings, err := r.rule(list, res)
 	if err != nil {
@@ -111,6 +112,33 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 		r.stand(r.session.Head, replica.Seen{Snapshot: r.session.Head.Snapshot})
 	}
 	return settled, err
+}
+
+// checkSettled says of a name that names none of the open conflicts that it is the ID of a settled one.
+func (r *run) checkSettled(ctx context.Context, open []api.Conflict, within string, names []string) error {
+	for _, name := range names {
+		if found, _ := match(open, within, name); len(found) > 0 || !beginsID(name) {
+			continue
+		}
+		list, err := r.listConflicts(ctx, api.ConflictsRequest{All: true, ID: name})
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			if !c.Open {
+				return &UsageError{fmt.Sprintf("the conflict %s at %q is settled already%s; dfs conflicts --show %s tells more", c.ID.Short(), c.Path, taken(&c), c.ID.Short())}
+			}
+		}
+	}
+	return nil
+}
+
+// taken says how a settled conflict was settled, as far as that is known.
+func taken(c *api.Conflict) string {
+	if c.Take == "" {
+		return ""
+	}
+	return " (" + c.Take + ")"
 }
 
 // rule decides conflicts as the user says.
