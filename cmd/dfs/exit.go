@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"dfs/client"
 	"dfs/client/remote"
@@ -83,9 +82,6 @@ func hint(code int, command string, err error) string {
 	case exitUsage:
 		if command == "" || command == "help" {
 			return "dfs help lists the commands"
-		}
-		if strings.Contains(command, " ") { // of which help does not know
-			return "dfs " + command + " --help tells how it is used"
 		}
 		return "dfs help " + command + " tells how it is used"
 	case exitUnreachable:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -28,11 +29,12 @@ Examples:
 const helpHelp = `Print the help of a command.
 
 Usage:
-  dfs help [COMMAND]
+  dfs help [COMMAND...]
 
 Examples:
   dfs help
-  dfs help push`
+  dfs help push
+  dfs help hub invite`
 
 // root returns the command line.
 func (a *app) root() *cobra.Command {
@@ -69,30 +71,40 @@ func unknown(root *cobra.Command, name string) error {
 
 func (a *app) help(root *cobra.Command) *cobra.Command {
 	return a.command(&cobra.Command{
-		Use:   "help [COMMAND]",
+		Use:   "help [COMMAND...]",
 		Short: "print the help of a command",
 		Long:  helpHelp,
-		Args:  cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
-			for _, c := range root.Commands() {
-				names = append(names, c.Name())
+		Args:  cobra.ArbitraryArgs,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			if above, err := below(root, args); err == nil {
+				for _, c := range above.Commands() {
+					names = append(names, c.Name())
+				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}, func(_ context.Context, args []string) (int, error) {
-		if len(args) == 0 {
-			a.printHelp(root, nil)
-			return exitDone, nil
+		cmd, err := below(root, args)
+		if err != nil {
+			return 0, err
 		}
-		for _, c := range root.Commands() {
-			if c.Name() == args[0] {
-				c.InitDefaultHelpFlag()
-				a.printHelp(c, nil)
-				return exitDone, nil
-			}
-		}
-		return 0, unknown(root, args[0])
+		cmd.InitDefaultHelpFlag()
+		a.printHelp(cmd, nil)
+		return exitDone, nil
 	})
+}
+
+// below returns the command to which the names lead from cmd.
+func below(cmd *cobra.Command, names []string) (*cobra.Command, error) {
+	for _, name := range names {
+		list := cmd.Commands()
+		i := slices.IndexFunc(list, func(c *cobra.Command) bool { return c.Name() == name })
+		if i < 0 {
+			return nil, unknown(cmd, name)
+		}
+		cmd = list[i]
+	}
+	return cmd, nil
 }
 
 // printHelp prints a command's help text, then the commands below it or else its flags.
@@ -100,15 +112,17 @@ func (a *app) printHelp(cmd *cobra.Command, _ []string) {
 	fmt.Fprintln(a.out.stdout, cmd.Long)
 	if cmd.HasSubCommands() {
 		fmt.Fprintf(a.out.stdout, "\nCommands:\n")
+		w := tabwriter.NewWriter(a.out.stdout, 14, 0, 2, ' ', 0)
 		for _, c := range cmd.Commands() {
 			if !c.Hidden {
-				fmt.Fprintf(a.out.stdout, "  %-12s%s\n", c.Name(), c.Short)
+				fmt.Fprintf(w, "  %s\t%s\n", c.Name(), c.Short)
 			}
 		}
+		w.Flush()
 		if !cmd.HasParent() {
 			fmt.Fprint(a.out.stdout, "\ndfs help COMMAND tells more. Each flag --a-b is also the variable DFS_A_B.\n")
 		} else {
-			fmt.Fprintf(a.out.stdout, "\n%s COMMAND --help tells more.\n", cmd.CommandPath())
+			fmt.Fprintf(a.out.stdout, "\ndfs help %s COMMAND tells more.\n", cmd.Name())
 		}
 		return
 	}
