@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	batchBytes = 2 << 20   // plain bytes of a batch of blobs; with inFlight the most that a kill costs
-	batchEdits = 4096      // edits of a batch
-	batchPart  = 1 << 20   // bytes of a batch's edits, about
-	worthPart  = 256 << 10 // bytes of edits, about, from which they go with a batch: the hub syncs each part to disk
-	inFlight   = 4         // batches that are asked about and sent at once
-	maxKnown   = 1 << 18   // blobs that a sender remembers as handled
-	heartbeat  = time.Minute
+	batchBytes = 2 << 20     // plain bytes of a batch of blobs; with inFlight the most that a kill costs
+	batchEdits = 4096        // edits of a batch
+	batchPart  = 1 << 20     // bytes of a batch's edits, about
+	worthPart  = 256 << 10   // bytes of edits, about, from which they go with a batch: the hub syncs each part to disk
+	inFlight   = 4           // batches that are asked about and sent at once
+	maxKnown   = 1 << 18     // blobs that a sender remembers as handled
+	heartbeat  = time.Minute // between signs of life, or less where the hub expires sessions early
 )
 
 // piece is a blob on its way to the hub: in memory, or to be read again from a
@@ -77,10 +77,18 @@ func newSender(ctx context.Context, r *run) *sender {
 	return s
 }
 
+// beatOf returns the time between two signs of life to a hub: two may be lost before the session expires.
+func beatOf(limits api.Limits) time.Duration {
+	if limits.SessionTimeout <= 0 {
+		return heartbeat
+	}
+	return min(heartbeat, time.Duration(limits.SessionTimeout)*time.Second/3)
+}
+
 // beat keeps the session alive while files are read and nothing needs to be sent.
 // It ends with the context, which is the run's.
 func (s *sender) beat(ctx context.Context, session api.SessionID) {
-	tick := time.NewTicker(heartbeat)
+	tick := time.NewTicker(beatOf(s.r.session.Limits))
 	defer tick.Stop()
 	ask := []cas.Ref{{Kind: cas.Chunk, ID: chunker.ZeroID()}}
 	for {

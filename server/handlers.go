@@ -239,7 +239,8 @@ func (s *server) readCommit(r *http.Request, held *holding) (req *api.CommitRequ
 			req, err = api.DecodeCommitRequestJSON(msg)
 		}
 	} else {
-		frames = api.NewFrameReader(r.Body)
+		body := s.heard(r, api.SessionID{})
+		frames = api.NewFrameReader(body)
 		msg, next, err = api.ReadMessage(frames, s.opts.Limits.Body)
 		if err == nil || err == io.EOF {
 			end := err
@@ -247,7 +248,7 @@ func (s *server) readCommit(r *http.Request, held *holding) (req *api.CommitRequ
 				req, err = api.DecodeCommitRequest(msg)
 			}
 			if err == nil {
-				err = end
+				body.session, err = req.Session, end
 			}
 		}
 	}

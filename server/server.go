@@ -6,6 +6,7 @@ package server
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -51,6 +52,10 @@ type Options struct {
 	Feed    *feed.Feed        // what GET /api/events tells; nil: the hub tells no events
 	Metrics http.Handler      // what GET /metrics answers; nil: the hub has no metrics
 	Observe func(*api.Status) // adds to a status what the hub does not know itself; nil: nothing
+
+	// Progress hears that bytes of a body came that is for the session, at most ten times a second of a
+	// body. It must return at once; nil: nobody hears.
+	Progress func(ctx context.Context, session api.SessionID)
 
 	Oversee func(*api.Overview) // adds to an overview what the hub does not know itself; nil: nothing
 }

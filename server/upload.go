@@ -107,7 +107,7 @@ func (s *server) upload(c *gin.Context) (any, error) {
 	}
 	defer held.release()
 	r := s.readers.Get().(*bufio.Reader)
-	r.Reset(c.Request.Body)
+	r.Reset(s.heard(c.Request, session))
 	defer func() {
 		r.Reset(nil)
 		s.readers.Put(r)

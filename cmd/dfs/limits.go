@@ -29,7 +29,7 @@ func (l *hubLimits) flags(fs *pflag.FlagSet) {
 	fs.Var(&l.connections, "connections", "have at most `N` connections (default 1024)")
 	fs.Var(&l.requests, "client-requests", "have at most `N` requests of one client under way")
 	fs.Var(&l.rate, "client-rate", "move at most `RATE` bytes a second of one client each way, like 500K or 2M")
-	fs.Var((*duration)(&l.sessions), "session-timeout", "end sessions that made no progress for `DURATION` (default 5m)")
+	fs.Var((*duration)(&l.sessions), "session-timeout", "end sessions that made no progress for `DURATION`, 1s or more (default 5m)")
 }
 
 // limits returns what the hub tells of them.
@@ -43,7 +43,7 @@ func (l *hubLimits) limits() api.Limits {
 
 // hub returns the options of the hub.
 func (l *hubLimits) hub() hub.Options {
-	return hub.Options{Idle: max(l.sessions, time.Second), Limits: l.limits()}
+	return hub.Options{Idle: l.sessions, Limits: l.limits()}
 }
 
 // server returns the options of the server.

@@ -24,7 +24,8 @@ import (
 const serveHelp = `Run a hub: serve a repository over HTTP until SIGTERM or SIGINT.
 
 Once it is ready it prints the line "listening on URL" to stderr. On a signal it
-takes no more requests, completes those under way and exits with 0.
+takes no more requests, lets those under way end for up to 10 s, cuts those that then
+still run, and exits with 0. Their clients go on where they were once it runs again.
 
 Without --auth whoever reaches the hub may do all. With it each user needs a token:
 the first start makes one for the administrator, prints it to stderr and keeps it
@@ -79,6 +80,8 @@ func (f *serveFlags) check() error {
 		return &client.UsageError{Message: "give --tls-self-signed or a certificate, not both"}
 	case err != nil:
 		return &client.UsageError{Message: err.Error()}
+	case f.limits.sessions < time.Second:
+		return &client.UsageError{Message: fmt.Sprintf("--session-timeout %v is too short; a session needs 1s or more", f.limits.sessions)}
 	}
 	return nil
 }
@@ -165,7 +168,7 @@ func (a *app) listenAndServe(ctx context.Context, flags *serveFlags) (err error)
 	parts := component.Start(&bus, h, component.Options{Log: log.Handler()})
 	defer parts.Close()
 	opts.Log, opts.Bus, opts.Feed, opts.Metrics, opts.Observe = log, &bus, parts.Feed(), parts.Metrics(), parts.Observe
-	opts.Oversee = parts.Oversee
+	opts.Oversee, opts.Progress = parts.Oversee, h.Progress
 	fmt.Fprintf(a.out.stderr, "listening on %s://%s\n", scheme, ln.Addr())
 	return server.Serve(ctx, ln, server.New(h, opts), log)
 }

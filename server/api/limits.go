@@ -35,6 +35,7 @@ type Limits struct {
 	Sessions       int   `json:"sessions"`        // live ones of the hub
 	ClientSessions int   `json:"client_sessions"` // live ones of a client, on a hub with accounts
 	Connections    int   `json:"connections"`     // to the hub: further ones wait, or take the place of one that is idle
+	SessionTimeout int   `json:"session_timeout"` // whole seconds that a session lives without progress
 }
 
 // DefaultLimits are the limits of this version.
@@ -43,7 +44,7 @@ func DefaultLimits() Limits {
 		Header: 16 << 10, Body: 16 << 20, JSON: 4 << 20, Nesting: maxDepth, Frame: cas.MaxSize,
 		Blobs: 16384, Edits: 16384, Part: 2 << 20, Parts: 65536, Message: 4096,
 		Path: manifest.MaxPath, Name: manifest.MaxName, Depth: (manifest.MaxPath + 1) / 2,
-		Entries: 100_000_000, Sessions: 4096, ClientSessions: 1024, Connections: 1024,
+		Entries: 100_000_000, Sessions: 4096, ClientSessions: 1024, Connections: 1024, SessionTimeout: 300,
 	}
 }
 

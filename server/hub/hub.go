@@ -25,7 +25,7 @@ type Options struct {
 	Now   func() time.Time                    // the clock of sessions and records; nil: time.Now
 	Store func(dir string) (cas.Store, error) // opens the store of blobs in dir; nil: badgerstore
 
-	Limits api.Limits // zero: api.DefaultLimits
+	Limits api.Limits // zero: api.DefaultLimits; its SessionTimeout is what Idle says
 
 	Events *events.Bus // hears of what happens; nil: none. Not closed by the hub
 
@@ -93,6 +93,7 @@ func Open(dir string, opts Options) (*Hub, error) {
 	if h.limits == (api.Limits{}) {
 		h.limits = api.DefaultLimits()
 	}
+	h.limits.SessionTimeout = int(h.idle / time.Second)
 	if h.now == nil {
 		h.now = time.Now
 	}
