@@ -137,7 +137,15 @@ type Result struct {
 	Skipped   []string   // special files, left alone; and leftovers of an interrupted pull, which a sync clears away, and the next pull that changes something
 	Nested    []string   // directories that are replicas of their own, left alone
 	Conflicts []string   // paths that conflict: exit 4
+	Waits     []Wait     // paths that stay as they are until a conflict is settled
 	Kept      []string   // deletions that gave way to an edit of the other side, or to what is left in a directory
+}
+
+// A Wait is a path that both sides have differently because a conflict is in its way. It is no conflict
+// of its own, and comes when that one is settled.
+type Wait struct {
+	Path string
+	For  string // the conflict's path, above Path or below it
 }
 
 // Side says where a change is.

@@ -56,7 +56,7 @@ func (f *forecast) settle(ctx context.Context) error {
 	strategy := reconcile.Strategy(f.r.cfg.Conflict)
 	if strategy == "" || strategy == reconcile.Manual || len(f.clashes) == 0 {
 		for _, c := range f.clashes {
-			f.r.result.Conflicts = append(f.r.result.Conflicts, c.Path)
+			f.stays(&c)
 		}
 		return nil
 	}
@@ -88,12 +88,22 @@ func (f *forecast) settle(ctx context.Context) error {
 			return fmt.Errorf("conflict at %q: %w", c.Path, err)
 		}
 		if !settled {
-			f.r.result.Conflicts = append(f.r.result.Conflicts, c.Path)
+			f.stays(&c)
 			continue
 		}
 		becomes[c.Path] = api.StandingOf(d.Result)
 	}
 	return nil
+}
+
+// stays notes a clash that is not settled. Where what is above it here conflicts, it waits for that.
+func (f *forecast) stays(c *clash) {
+	r := f.r.result
+	if slices.Contains(r.Conflicts, c.under) {
+		r.Waits = append(r.Waits, Wait{Path: c.Path, For: c.under})
+		return
+	}
+	r.Conflicts = append(r.Conflicts, c.Path)
 }
 
 // times returns the times of what the head will have where conflicts are about a directory.

@@ -136,6 +136,7 @@ type puller struct {
 	held     map[string]struct{} // paths whose base stays
 	failed   map[string]struct{} // of these, those whose change was announced
 	restored map[string]struct{} // paths that were deleted here and come back
+	clashes  map[string]struct{} // paths that conflict
 	removals []target
 	late     []target
 	moves    *relocation // nil: no file is renamed
@@ -151,7 +152,7 @@ type target struct {
 }
 
 func newPuller(ctx context.Context, r *run) *puller {
-	p := &puller{r: r, held: map[string]struct{}{}, failed: map[string]struct{}{}, restored: map[string]struct{}{}}
+	p := &puller{r: r, held: map[string]struct{}{}, failed: map[string]struct{}{}, restored: map[string]struct{}{}, clashes: map[string]struct{}{}}
 	p.apply = r.root.Apply()
 	p.asm = newAssembler(ctx, r, p.apply)
 	return p
@@ -176,10 +177,14 @@ func (p *puller) visit(f *found) error {
 	}
 	plan := reconcile.Pull(base, f.local, remote)
 	absent, ok := p.above(f)
-	if plan.Result != nil && !ok {
+	blocked := plan.Result != nil && !ok
+	if blocked {
 		plan = reconcile.Plan{Action: reconcile.Conflict}
 	}
 	defer p.note(f, plan)
+	if blocked && p.waitsAbove(f.path) {
+		return nil
+	}
 	if plan.Action == reconcile.Conflict {
 		p.r.collides(f)
 		p.conflicts(f.path)
@@ -294,7 +299,7 @@ func (p *puller) hold(path string, err error) {
 }
 
 func (p *puller) conflicts(path string) {
-	p.held[path] = struct{}{}
+	p.held[path], p.clashes[path] = struct{}{}, struct{}{}
 	p.r.result.Conflicts = append(p.r.result.Conflicts, path)
 }
 
@@ -348,8 +353,9 @@ func (p *puller) replaceDirectories() error {
 			p.fail(problem.Path, problem.Err)
 			continue
 		}
-		p.r.result.Modified--
-		p.conflicts(problem.Path)
+		if berr := p.blocked(problem.Path); err == nil {
+			err = berr
+		}
 	}
 	return err
 }

@@ -103,7 +103,7 @@ func (r *run) resolve(ctx context.Context, res Resolution) ([]ruling, error) {
 	if err != nil {
 		return nil, cmp.Or(r.checkSettled(ctx, open, res.Within, names), err)
 	}
-	rulings, err := r.rule(list, res)
+	rulings, err := r.rule(list, open, res)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,8 @@ func taken(c *api.Conflict) string {
 	return " (" + c.Take + ")"
 }
 
-// rule decides conflicts as the user says.
-func (r *run) rule(list []api.Conflict, res Resolution) (all []ruling, err error) {
+// rule decides conflicts, of those that are open, as the user says.
+func (r *run) rule(list, open []api.Conflict, res Resolution) (all []ruling, err error) {
 	if res.Take == "" && len(list) > 1 {
 		return nil, &UsageError{fmt.Sprintf("a file settles one conflict, and %d are named", len(list))}
 	}
@@ -158,7 +158,7 @@ func (r *run) rule(list []api.Conflict, res Resolution) (all []ruling, err error
 	if err != nil {
 		return nil, err
 	}
-	return all, cmp.Or(agree(all), fits(all, above))
+	return all, cmp.Or(agree(all), fits(all, above, open))
 }
 
 // ruleVersion has paths become the version that take names.
@@ -181,17 +181,27 @@ func (r *run) ruleVersion(list []api.Conflict, take string, above func(path stri
 }
 
 // fits refuses to put something below what the head has that is no directory, and that is not to be one.
-func fits(all []ruling, above func(path string) string) error {
+func fits(all []ruling, above func(path string) string, open []api.Conflict) error {
 	directories := map[string]bool{}
 	for _, s := range all {
 		directories[s.Path] = directories[s.Path] || isDirectory(s.Result)
 	}
 	for _, s := range all {
 		if wall := above(s.Path); s.Result != nil && wall != "" && !directories[wall] {
-			return &UsageError{fmt.Sprintf("%q: the hub has %q, which is no directory, so nothing can be in it; take both (a copy beside that) or theirs, or resolve that first", s.Path, wall)}
+			return &UsageError{fmt.Sprintf("%q: the hub has %q, which is no directory, so nothing can be in it; take both (a copy beside that) or theirs%s", s.Path, wall, alsoAt(wall, open))}
 		}
 	}
 	return nil
+}
+
+// alsoAt tells which open conflict would make a wall a directory.
+func alsoAt(wall string, open []api.Conflict) string {
+	for _, c := range open {
+		if c.Path == wall && isDirectory(c.Ours) {
+			return fmt.Sprintf("; or first ours of %s, the directory that conflicts at %q", c.ID.Short(), wall)
+		}
+	}
+	return ""
 }
 
 // agree refuses to make a path two things.

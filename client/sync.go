@@ -62,7 +62,7 @@ type syncing struct {
 // round makes both sides the same, and reports whether something came up meanwhile that another
 // round is for.
 func (s *syncing) round(ctx context.Context) (again bool, err error) {
-	s.conflicts = map[string]struct{}{}
+	s.conflicts, s.total.Waits = map[string]struct{}{}, nil
 	if s.r.ended {
 		if err := s.r.begin(ctx); err != nil {
 			return false, err
@@ -198,6 +198,7 @@ func (s *syncing) join(side *Counts) {
 	for _, path := range phase.Conflicts {
 		s.conflicts[path] = struct{}{}
 	}
+	t.Waits = append(t.Waits, phase.Waits...)
 	s.r.clearResult()
 }
 

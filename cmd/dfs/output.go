@@ -55,11 +55,12 @@ func (p jsonPath) MarshalJSON() ([]byte, error) {
 
 // A note is a JSON line about one path.
 type note struct {
-	Type    string      `json:"type"` // change, problem, conflict, kept, skipped
+	Type    string      `json:"type"` // change, problem, conflict, kept, skipped, waits
 	Side    client.Side `json:"side,omitempty"`
 	Op      client.Op   `json:"op,omitempty"`
 	Path    jsonPath    `json:"path"`
 	From    jsonPath    `json:"from,omitempty"` // of a move
+	For     jsonPath    `json:"for,omitempty"`  // of what waits: the conflict's path
 	Message string      `json:"message,omitempty"`
 }
 
@@ -115,6 +116,17 @@ func (o *output) paths(kind string, paths []string, said string) {
 			continue
 		}
 		fmt.Fprintf(o.stderr, "dfs: %s: %s: %s\n", kind, quoted(p), said)
+	}
+}
+
+// waits names the paths that wait for a conflict.
+func (o *output) waits(list []client.Wait) {
+	for _, w := range list {
+		if o.json {
+			o.object(note{Type: "waits", Path: jsonPath(w.Path), For: jsonPath(w.For)})
+			continue
+		}
+		fmt.Fprintf(o.stderr, "dfs: kept: %s: waits for the conflict at %s\n", quoted(w.Path), quoted(w.For))
 	}
 }
 

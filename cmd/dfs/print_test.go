@@ -125,6 +125,7 @@ func TestOutput(t *testing.T) {
 			Skipped:   []string{"fifo"},
 			Conflicts: []string{"c"},
 			Kept:      []string{"<k>"},
+			Waits:     []client.Wait{{Path: "c/\xff", For: "c"}},
 		})
 		o.fail(failure{message: "open x\x1b: no", hint: "look", path: "x", exit: 1})
 		o.fail(failure{message: "no", exit: 2})
@@ -140,6 +141,7 @@ func TestOutput(t *testing.T) {
 {"type":"problem","path":"a\nb","message":"denied \u001b"}
 {"type":"problem","path":"","message":"gone"}
 {"type":"conflict","path":"c"}
+{"type":"waits","path":{"bytes":"Yy//"},"for":"c"}
 {"type":"error","message":"open x\u001b: no","hint":"look","path":"x","exit":1}
 {"type":"error","message":"no","exit":2}
 `, ""},
@@ -148,6 +150,7 @@ dfs: kept: <k>: deleted on one side, and changed or not empty on the other; it i
 dfs: "a\nb": denied \x1b
 dfs: .: gone
 dfs: conflict: c: changed here and on the hub; the hub keeps both versions, this directory its own
+dfs: kept: "c/\xff": waits for the conflict at c
 dfs: error: open x\x1b: no
 dfs: hint: look
 dfs: error: no
@@ -157,6 +160,7 @@ dfs: hello
 dfs: "a\nb": denied \x1b
 dfs: .: gone
 dfs: conflict: c: changed here and on the hub; the hub keeps both versions, this directory its own
+dfs: kept: "c/\xff": waits for the conflict at c
 dfs: error: open x\x1b: no
 dfs: hint: look
 dfs: error: no

@@ -128,6 +128,7 @@ func (o *output) outcome(res *client.Result) {
 		said = "changed here and on the hub; left as it is here"
 	}
 	o.paths("conflict", res.Conflicts, said)
+	o.waits(res.Waits)
 }
 
 // settlings prints what a strategy would make of conflicts.
