@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
@@ -36,10 +37,18 @@ func (w watched) Start(ctx context.Context, req api.StartRequest) (api.StartAnsw
 
 func (w watched) Report(ctx context.Context, id api.SessionID, state api.State) error {
 	err := w.Hub.Report(ctx, id, state)
-	if err == nil && state == api.Aborted {
+	if err == nil && state.Ended() {
 		w.note(id, false)
 	}
 	return err
+}
+
+func (w watched) Commit(ctx context.Context, req api.CommitRequest) (api.CommitAnswer, error) {
+	answer, err := w.Hub.Commit(ctx, req)
+	if err == nil {
+		w.note(req.Session, false)
+	}
+	return answer, err
 }
 
 // TestLookingLeavesNoSession: what only looks, and what settles nothing, ends its session.
@@ -106,4 +115,53 @@ type canceling struct {
 func (c canceling) Changes(ctx context.Context, req api.ChangesRequest) iter.Seq2[api.Change, error] {
 	c.cancel()
 	return c.Hub.Changes(ctx, req)
+}
+
+// failing is a hub that refuses every commit.
+type failing struct {
+	watched
+	err   error
+	first func() // called before
+}
+
+func (f failing) Commit(context.Context, api.CommitRequest) (api.CommitAnswer, error) {
+	f.first()
+	return api.CommitAnswer{}, f.err
+}
+
+// TestRunsEndTheirSessions: a run that is over has told the hub how, but where it could not reach the hub.
+func TestRunsEndTheirSessions(t *testing.T) {
+	type run = func(context.Context, client.Config) (*client.Result, error)
+	h, dir := openHub(t), t.TempDir()
+	w := watched{h, new(sync.Mutex), map[api.SessionID]bool{}}
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	for _, c := range []struct {
+		name string
+		do   run
+	}{
+		{"first push", client.Push}, {"push of nothing", client.Push}, {"pull of nothing", client.Pull}, {"sync of nothing", client.Sync},
+	} {
+		if _, err := c.do(t.Context(), config(w, dir)); err != nil || len(w.open) > 0 {
+			t.Errorf("%s: %v, %d sessions are open", c.name, err, len(w.open))
+		}
+	}
+	write("second, longer")
+	for _, do := range []run{client.Push, client.Sync} {
+		if _, err := do(t.Context(), config(failing{w, api.ErrQuota, func() {}}, dir)); !errors.Is(err, api.ErrQuota) || len(w.open) > 0 {
+			t.Errorf("refused: %v, %d sessions are open", err, len(w.open))
+		}
+		if _, err := do(t.Context(), config(failing{w, api.ErrUnreachable, func() {}}, dir)); !errors.Is(err, api.ErrUnreachable) || len(w.open) != 1 {
+			t.Errorf("unreachable: %v, %d sessions are open", err, len(w.open))
+		}
+		clear(w.open)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := client.Push(ctx, config(failing{w, context.Canceled, cancel}, dir)); err == nil || len(w.open) > 0 {
+		t.Errorf("interrupted: %v, %d sessions are open", err, len(w.open))
+	}
 }

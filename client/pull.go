@@ -27,14 +27,11 @@ func Pull(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	defer r.close()
 	err = r.pull(ctx)
-	switch {
-	case cfg.DryRun:
-		r.leave(ctx)
-	case err == nil:
+	if err == nil && !cfg.DryRun {
 		r.conclude(ctx)
 		err = r.withdraw(ctx)
 	}
-	r.braked(ctx, err)
+	r.over(ctx, err)
 	return r.finish(), err
 }
 
@@ -86,14 +83,6 @@ func (r *run) pull(ctx context.Context) error {
 	}
 	r.countMoves()
 	return r.settle()
-}
-
-// conclude tells the hub that the pull is complete. What became of it before the hub knows from what
-// was asked for. That is information only: where it is lost, the session expires.
-func (r *run) conclude(ctx context.Context) {
-	if !r.cfg.DryRun {
-		r.conn.Tell(ctx, r.session.Session, api.Complete)
-	}
 }
 
 // incoming returns the base file with what the hub changed: fetched, or with DryRun

@@ -25,13 +25,10 @@ func Push(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	defer r.close()
 	err = r.pushAgain(ctx)
-	switch {
-	case cfg.DryRun:
-		r.leave(ctx)
-	case err == nil:
+	if err == nil && !cfg.DryRun {
 		err = r.withdraw(ctx)
 	}
-	r.braked(ctx, err)
+	r.over(ctx, err)
 	return r.finish(), err
 }
 

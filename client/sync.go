@@ -31,7 +31,7 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 	defer r.close()
 	if cfg.DryRun {
 		err = r.foretell(ctx)
-		r.leave(ctx)
+		r.over(ctx, err)
 		return r.finish(), err
 	}
 	s := &syncing{r: r, total: r.result, strategy: reconcile.Strategy(cfg.Conflict)}
@@ -47,7 +47,7 @@ func Sync(ctx context.Context, cfg Config) (*Result, error) {
 	if err == nil && again {
 		s.giveUp()
 	}
-	r.braked(ctx, err)
+	r.over(ctx, err)
 	return s.finish(), err
 }
 
@@ -124,12 +124,11 @@ func (s *syncing) pull(ctx context.Context) error {
 		}
 	}
 	s.r.unsent, s.r.clashes, s.r.reruled = nil, s.conflicts, false
-	err := s.r.pull(ctx)
-	if err == nil {
-		s.r.conclude(ctx)
+	if err := s.r.pull(ctx); err != nil {
+		return err
 	}
-	s.r.ended = true
-	return err
+	s.r.conclude(ctx)
+	return nil
 }
 
 // settle settles what conflicted in this round's push by the strategy. moved says that something

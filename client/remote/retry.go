@@ -13,9 +13,9 @@ import (
 	"dfs/server/api"
 )
 
-// ErrUnreachable is found with errors.Is when a hub did not answer, or cut every
-// answer, for the time that the options give it. The error names the URL and the cause.
-var ErrUnreachable = errors.New("hub is unreachable")
+// ErrUnreachable is [api.ErrUnreachable]: after the time that the options give the hub. The error names the URL and
+// the cause.
+var ErrUnreachable = api.ErrUnreachable
 
 // A transient error is one after which the request is made again.
 type transient struct {

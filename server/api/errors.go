@@ -65,6 +65,10 @@ var (
 	ErrTooMany      = &Error{Code: "too_many", Message: "too many requests; try again later"}
 )
 
+// ErrUnreachable is of a hub behind a network that did not answer, or cut every answer, for as long as its client
+// waits. The hub itself says it never.
+var ErrUnreachable = errors.New("hub is unreachable")
+
 // kinds maps each code to its HTTP status and, where it has one, its error in package cas.
 var kinds = []struct {
 	err    *Error
