@@ -225,10 +225,10 @@ func (s *sender) ask(b *batch) ([]piece, error) {
 	}
 	answer, err := s.r.conn.Diff(s.ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("diff: %w", err)
+		return nil, fmt.Errorf("upload: %w", err)
 	}
 	if len(answer.Missing) != named+len(req.Ask) {
-		return nil, fmt.Errorf("diff: the hub answered for %d blobs, not %d", len(answer.Missing), named+len(req.Ask))
+		return nil, fmt.Errorf("upload: the hub answered for %d blobs, not %d", len(answer.Missing), named+len(req.Ask))
 	}
 	missing := b.blobs[:0]
 	for _, p := range b.blobs {

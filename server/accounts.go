@@ -72,9 +72,20 @@ func (s *server) identify(c *gin.Context, route api.Route) (release func(), err 
 	c.Request = c.Request.WithContext(ctx)
 	c.Request.Body = &callersBody{c.Request.Body, ctx}
 	if !api.CallerOf(ctx).Meets(route.Needs) {
-		err = invalid(api.ErrForbidden, "%s takes the right %v, which this client has for no volume", route.Name, route.Needs.Right())
+		err = invalid(api.ErrForbidden, "this client may %s", mayNot(api.CallerOf(ctx), route.Needs))
 	}
 	return release, err
+}
+
+// mayNot tells for people what a caller may do, who has not what a route needs.
+func mayNot(c *api.Caller, needs api.Need) string {
+	switch {
+	case needs == api.NeedsAdmin:
+		return "administer no volume"
+	case c.Highest() == api.RightNone:
+		return "read no volume"
+	}
+	return "read volumes, not write to them"
 }
 
 // callersBody is the body of a caller's request, which ends when the token is revoked.

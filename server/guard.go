@@ -24,10 +24,17 @@ func CheckListen(addr string, accounts, tls bool) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", addr, err)
 	}
-	if !loopback(host) && !(accounts && tls) {
-		return fmt.Errorf("listen address %q: a hub without accounts and TLS listens only on the loopback (127.0.0.1, [::1] or localhost)", addr)
+	if loopback(host) || accounts && tls {
+		return nil
 	}
-	return nil
+	lacks := "TLS"
+	if !accounts {
+		lacks = "accounts"
+		if !tls {
+			lacks = "accounts and TLS"
+		}
+	}
+	return fmt.Errorf("listen address %q: a hub without %s listens only on the loopback (127.0.0.1, [::1] or localhost)", addr, lacks)
 }
 
 func loopback(host string) bool {

@@ -4,6 +4,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -226,7 +227,10 @@ func (h *Hub) refusal(op api.Op, resp *http.Response) error {
 		}
 		return fromHub(&e, retryAfter(resp.Header))
 	}
-	err = fmt.Errorf("%s: %v: answered %q, which is not of a dfs hub", h.base, op, resp.Status)
+	if host, clear := strings.CutPrefix(h.base, "http://"); clear && resp.StatusCode == http.StatusBadRequest && bytes.Contains(data, []byte("HTTPS")) {
+		return fmt.Errorf("%s: the server speaks TLS; try https://%s", h.base, host)
+	}
+	err = fmt.Errorf("%s: answered %q, which is not of a dfs hub", h.base, resp.Status)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return &transient{err: err, busy: true, after: retryAfter(resp.Header)}

@@ -96,7 +96,7 @@ func (a *app) invited(req *api.InviteRequest, answer *api.Invite, at string) {
 		return
 	}
 	fmt.Fprintln(a.out.stdout, string(req.Key))
-	to := "URL"
+	to := "URL (the address at which users reach this hub, like https://nas:8420)"
 	if strings.Contains(at, "://") {
 		to = at
 	}

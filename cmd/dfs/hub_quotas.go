@@ -39,6 +39,12 @@ func (a *app) hubQuotas() *cobra.Command {
 		Long:      hubQuotasHelp,
 		ValidArgs: []string{"list", "set", "clear"},
 		Args:      verbs("give list, set VOLUME or CLIENT, or clear VOLUME or CLIENT", "set", "clear"),
+		PreRunE: func(_ *cobra.Command, args []string) error {
+			if (bytes.given || files.given) && (len(args) == 0 || args[0] != "set") {
+				return &client.UsageError{Message: "--bytes and --files go with set only"}
+			}
+			return nil
+		},
 	}
 	cmd.Flags().Var(&bytes, "bytes", "with set: at most `SIZE` bytes, like 500M, 10G or 2T, or none")
 	cmd.Flags().Var(&files, "files", "with set: at most `N` files, or none")

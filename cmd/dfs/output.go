@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"dfs/client"
+	"dfs/server/api"
 )
 
 // output prints: results to stdout, what concerns the user besides to stderr.
@@ -138,17 +139,7 @@ func (o *output) skipped(paths []string) {
 }
 
 // size writes a number of bytes for people: 512 B, 1.2 MiB.
-func size(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1024, 0
-	for value >= 999.95 && unit < len("KMGTPE")-1 {
-		value /= 1024
-		unit++
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
-}
+func size(n int64) string { return api.Size(n) }
 
 // count writes a number with its noun: 1 file, 1,000 files.
 func count(n int64, noun string) string {

@@ -79,11 +79,25 @@ func (f *serveFlags) check() error {
 	case f.selfSigned && f.tlsCert != "":
 		return &client.UsageError{Message: "give --tls-self-signed or a certificate, not both"}
 	case err != nil:
-		return &client.UsageError{Message: err.Error()}
+		return &client.UsageError{Message: err.Error() + f.missing()}
 	case f.limits.sessions < time.Second:
 		return &client.UsageError{Message: fmt.Sprintf("--session-timeout %v is too short; a session needs 1s or more", f.limits.sessions)}
 	}
 	return nil
+}
+
+// missing names what flags would let others than this machine reach the hub.
+func (f *serveFlags) missing() string {
+	const tls = "--tls-self-signed, or --tls-cert and --tls-key"
+	switch {
+	case f.auth && f.tls():
+		return ""
+	case f.auth:
+		return "; add " + tls
+	case f.tls():
+		return "; add --auth"
+	}
+	return "; add --auth, and " + tls
 }
 
 // tlsFile is the file of the repository that holds the key of --tls-self-signed, and its certificate.

@@ -16,7 +16,11 @@ func (h *Hub) reach(ctx context.Context, id cas.VolumeID, right api.Right) (*vol
 	}
 	v, err := h.volume(id)
 	if err == nil && !caller.May(id, right) {
-		err = refuse(api.ErrForbidden, "volume %q: this client has not the right %v", v.name, right)
+		may := "read it, not write to it"
+		if right == api.RightAdmin {
+			may = "not administer it"
+		}
+		err = refuse(api.ErrForbidden, "volume %q: this client may %s", v.name, may)
 	}
 	return v, err
 }

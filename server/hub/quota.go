@@ -289,7 +289,15 @@ func (h *Hub) exceeded(ctx context.Context, of quotaOf, v *volume, what string, 
 	} else {
 		h.events.Publish(events.QuotaExceeded{Volume: v.id, Of: what, Limit: limit, Wanted: wanted, At: at})
 	}
-	return refuse(api.ErrQuota, "%s: %d %s, of which %d are used, and %d %s", h.name(of), limit, what, used, wanted, how)
+	return refuse(api.ErrQuota, "%s: %s, of which %s are used, and %s %s", h.name(of), amount(limit, what), amount(used, what), amount(wanted, what), how)
+}
+
+// amount writes so many bytes or files for people: "3 files", "1.0 MiB (1048576 bytes)".
+func amount(n int64, what string) string {
+	if what == "bytes" && n >= 1024 {
+		return fmt.Sprintf("%s (%d bytes)", api.Size(n), n)
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // addedBy returns the usage of what edits bring.

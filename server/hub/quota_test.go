@@ -46,9 +46,9 @@ func TestQuotaOfVolume(t *testing.T) {
 	head := c.seen
 	more, _ := content("d")
 	_, err := c.commit(t.Context(), more, x)
-	wantQuota(t, err, `quota of volume "docs"`, "3 bytes, of which 3 are used, and 4")
+	wantQuota(t, err, `quota of volume "docs"`, "3 bytes, of which 3 bytes are used, and 4 bytes")
 	_, err = c.commit(t.Context(), edits{"l": link("a"), "m": link("b")})
-	wantQuota(t, err, "4 files, of which 3 are used, and 5")
+	wantQuota(t, err, "4 files, of which 3 files are used, and 5 files")
 	c.mustPull(t)
 	if c.seen != head {
 		t.Error("a commit above the quota moved the head")
@@ -62,7 +62,7 @@ func TestQuotaOfVolume(t *testing.T) {
 	}
 	c.must(t, edits{"b": nil})
 	_, err = c.commit(t.Context(), edits{"b": more["d"]}, x)
-	wantQuota(t, err, "1 bytes, of which 2 are used, and 3")
+	wantQuota(t, err, "1 bytes, of which 2 bytes are used, and 3 bytes")
 	if err := h.SetQuota(t.Context(), api.Quota{Volume: v}); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestQuotaOfSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantQuota(t, stage(b, second, 0, "e", "f"), "3 bytes, of which 0 are used, and 4 are waiting")
+	wantQuota(t, stage(b, second, 0, "e", "f"), "3 bytes, of which 0 bytes are used, and 4 bytes are waiting")
 	if err := stage(b, second, 0, "e"); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestQuotaOfClient(t *testing.T) {
 	two, _ := content("a", "b")
 	clients[0].must(t, one, x)
 	_, err := clients[1].commit(t.Context(), two, x)
-	wantQuota(t, err, "quota of client", "2 bytes, of which 1 are used, and 3")
+	wantQuota(t, err, "quota of client", "2 bytes, of which 1 bytes are used, and 3 bytes")
 	clients[1].must(t, one, x)
 	other.must(t, two, x)
 	list, err := h.Quotas(as)
@@ -221,7 +221,7 @@ func TestQuotasStay(t *testing.T) {
 	mustCheck(t, h, v)
 	c.hub = h
 	_, err = c.commit(t.Context(), edits{"c": two["a"]}, x)
-	wantQuota(t, err, "2 bytes, of which 2 are used")
+	wantQuota(t, err, "2 bytes, of which 2 bytes are used")
 }
 
 func TestQuotasThatAreNone(t *testing.T) {

@@ -48,7 +48,7 @@ func TestQuotaOfClientIsExact(t *testing.T) {
 		if err == nil {
 			passed++
 		} else {
-			wantQuota(t, err, "5 files, of which 5 are used, and 6")
+			wantQuota(t, err, "5 files, of which 5 files are used, and 6 files")
 		}
 	}
 	if passed != allowed {
@@ -109,7 +109,7 @@ func TestPromiseThatIsNotKept(t *testing.T) {
 		t.Errorf("the first commit, which was cancelled: %v; the second: %v", first, second)
 	}
 	_, err = clients[0].commit(t.Context(), one, x)
-	wantQuota(t, err, "1 files, of which 1 are used, and 2")
+	wantQuota(t, err, "1 files, of which 1 files are used, and 2 files")
 }
 
 // TestSumsStayWithTheOwner: who may write one volume does not learn what its owner has in others.

@@ -68,6 +68,9 @@ func (s *session) enter(to func(api.State) api.State) error {
 	if s.state == api.Expired {
 		return refuse(api.ErrNoSession, "session %v has expired; start again", s.id)
 	}
+	if s.state == api.Aborted {
+		return refuse(api.ErrState, "session %v was aborted on the hub; to run the command again starts anew", s.id)
+	}
 	next := to(s.state)
 	if s.sealed || !s.move(next) {
 		return refuse(api.ErrState, "session %v is %s, which does not allow %s", s.id, s.state, next)
