@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"dfs/cas"
@@ -84,6 +85,10 @@ func testAbort(t *testing.T, f *fixture) {
 	must(t, f.Upload(f.ctx, session, []cas.Blob{blob}))
 	must(t, f.AbortSession(f.ctx, session))
 	must(t, f.AbortSession(f.ctx, session))
+	err = f.Upload(f.ctx, session, nil)
+	if want(t, err, api.ErrState); !strings.Contains(err.Error(), "was aborted on the hub") {
+		t.Errorf("the upload of an aborted session: %v", err)
+	}
 	equal(t, "sessions", len(f.sessions(t, cas.VolumeID{})), 0)
 	_, err = f.Commit(f.ctx, api.CommitRequest{Session: session, Key: random(), Parts: 1})
 	want(t, err, api.ErrState)
