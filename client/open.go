@@ -127,6 +127,7 @@ func (r *run) openTree() (err error) {
 	}
 	r.clock.root = r.root
 	r.root.OnStep(r.cfg.onStep)
+	r.root.OnWait(r.waiting)
 	r.closers = append(r.closers, func() { r.root.Close() })
 	return nil
 }

@@ -204,6 +204,13 @@ func HubOf(dir string) (location string, ok bool, err error) {
 	return b.Location, err == nil, err
 }
 
+// waiting says that another run has the replica.
+func (r *run) waiting(holder string) {
+	if r.cfg.Notice != nil {
+		r.cfg.Notice("waiting: " + (&BusyError{What: "the replica " + r.cfg.Dir, Holder: holder}).Error())
+	}
+}
+
 // openStatus is open without a session, and without a hub when offline.
 func openStatus(ctx context.Context, cfg Config, offline bool) (_ *run, err error) {
 	r := newRun(cfg, "status")

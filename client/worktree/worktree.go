@@ -91,6 +91,7 @@ type Root struct {
 	dir    dir
 	dev    uint64
 	onStep func(Step, string)
+	onWait func(holder string)
 	learn  sync.Once
 	traits Traits
 }
@@ -155,7 +156,7 @@ func (r *Root) Lock(ctx context.Context, wait time.Duration, who string) (unlock
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(r.StateDir(), "lock"), err)
 	}
-	if err := waitLock(ctx, f, wait); err != nil {
+	if err := r.waitLock(ctx, f, wait); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -168,26 +169,38 @@ func (r *Root) Lock(ctx context.Context, wait time.Duration, who string) (unlock
 	}, nil
 }
 
-func waitLock(ctx context.Context, f *os.File, wait time.Duration) error {
+// OnWait has f called with the holder, as in [LockedError], when [Root.Lock] has to wait.
+func (r *Root) OnWait(f func(holder string)) { r.onWait = f }
+
+func (r *Root) waitLock(ctx context.Context, f *os.File, wait time.Duration) error {
 	const pause = 20 * time.Millisecond
 	deadline := time.Now().Add(wait)
-	for {
+	for told := false; ; {
 		ok, err := tryLock(f)
 		if ok || err != nil {
 			return err
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			holder := make([]byte, 256)
-			n, _ := f.ReadAt(holder, 0)
-			return &LockedError{Holder: cmp.Or(strings.TrimSpace(string(holder[:n])), "another process")}
+			return &LockedError{Holder: holderOf(f)}
 		}
+		if !told && r.onWait != nil {
+			r.onWait(holderOf(f))
+		}
+		told = true
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(min(pause, left)):
 		}
 	}
+}
+
+// holderOf returns who holds a lock, as it wrote in the lock's file.
+func holderOf(f *os.File) string {
+	holder := make([]byte, 256)
+	n, _ := f.ReadAt(holder, 0)
+	return cmp.Or(strings.TrimSpace(string(holder[:n])), "another process")
 }
 
 // Probe touches .dfs/probe and returns its modification time: the present
