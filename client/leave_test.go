@@ -36,6 +36,9 @@ func (w watched) Start(ctx context.Context, req api.StartRequest) (api.StartAnsw
 }
 
 func (w watched) Report(ctx context.Context, id api.SessionID, state api.State) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	err := w.Hub.Report(ctx, id, state)
 	if err == nil && state.Ended() {
 		w.note(id, false)
