@@ -138,6 +138,24 @@ func (r *Registry) Tokens(ctx context.Context) []api.Token {
 	return list
 }
 
+// Names returns the names of all clients, of those too whose tokens are revoked.
+func (r *Registry) Names() map[api.ClientID]string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	names := make(map[api.ClientID]string)
+	for _, t := range r.tokens {
+		names[t.rec.Client] = t.rec.Name
+	}
+	return names
+}
+
+// Live reports whether the client has a token that is not revoked.
+func (r *Registry) Live(client api.ClientID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.liveToken(client) != nil
+}
+
 // RotateToken is as [api.Admin] says.
 func (r *Registry) RotateToken(ctx context.Context, req api.RotateRequest) (api.Token, error) {
 	if !req.Token.IsToken() {

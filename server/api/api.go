@@ -382,5 +382,10 @@ type SessionInfo struct {
 	Bytes   int64        `json:"bytes"`  // plain bytes of those
 	Parts   int          `json:"parts"`  // staged
 
+	// Who started it, and that client's name: told to the client itself and to who administers the hub, and to
+	// others zero and empty, as where the hub has no accounts.
+	Owner   ClientID `json:"owner,omitzero"`
+	Account string   `json:"account,omitempty"`
+
 	Transfer *Transfer `json:"transfer,omitempty"`
 }

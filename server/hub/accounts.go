@@ -103,7 +103,12 @@ func (h *Hub) RotateToken(ctx context.Context, req api.RotateRequest) (answer ap
 	return answer, err
 }
 
-// Revoke implements [api.Admin].
+// Revoke implements [api.Admin]. The sessions of a client that has no token any more end.
 func (h *Hub) Revoke(ctx context.Context, id api.ClientID) error {
-	return h.account(func() error { return h.users.Revoke(ctx, id) })
+	return h.account(func() error {
+		if err := h.users.Revoke(ctx, id); err != nil || h.users.Live(id) {
+			return err
+		}
+		return h.abortAll(id)
+	})
 }

@@ -353,7 +353,7 @@ func (s *session) info() api.SessionInfo {
 	return api.SessionInfo{
 		ID: s.id, Replica: s.slot.replica, Volume: s.slot.volume,
 		Client: s.rec.Client, Command: s.rec.Command, State: s.state,
-		Started: s.started, Active: s.active, Blobs: s.blobs, Bytes: s.bytes, Parts: len(s.parts),
+		Started: s.started, Active: s.active, Blobs: s.blobs, Bytes: s.bytes, Parts: len(s.parts), Owner: s.rec.Owner,
 	}
 }
 

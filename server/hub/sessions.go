@@ -187,9 +187,9 @@ func (h *Hub) forget(s *session) {
 	}
 }
 
-// running lists the volume's sessions that are neither idle nor ended, oldest first.
-func (h *Hub) running(v cas.VolumeID) []api.SessionInfo {
-	return h.list(func(info *api.SessionInfo) bool {
+// running lists the volume's sessions that are neither idle nor ended, oldest first, as the caller may see them.
+func (h *Hub) running(caller *api.Caller, v cas.VolumeID) []api.SessionInfo {
+	return h.list(caller, func(info *api.SessionInfo) bool {
 		return info.Volume == v && info.State != api.Idle && !ended(info.State)
 	})
 }

@@ -316,6 +316,6 @@ func (h *Hub) Status(ctx context.Context, id cas.VolumeID) (api.Status, error) {
 		Volume:    api.Volume{ID: id, Name: v.name, Head: now.head},
 		Conflicts: now.open,
 		Settled:   now.settled,
-		Sessions:  h.running(id),
+		Sessions:  h.running(api.CallerOf(ctx), id),
 	}, nil
 }

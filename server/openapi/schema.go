@@ -178,7 +178,7 @@ func leafOf(t reflect.Type) (name string, leaf object) {
 		return "Right", object{"type": "string", "enum": names(api.RightNone, api.RightRead, api.RightWrite, api.RightAdmin)}
 	case reflect.TypeFor[api.State]():
 		return "State", object{"type": "string", "enum": names(api.Idle, api.ComputingDiff, api.RequestingMetadata, api.TransferringFiles,
-			api.ResolvingConflicts, api.ApplyingChanges, api.Complete, api.Failed, api.Expired, api.Aborted)}
+			api.ResolvingConflicts, api.ApplyingChanges, api.Complete, api.Failed, api.Expired, api.Aborted, api.Braked)}
 	}
 	return "", nil
 }
