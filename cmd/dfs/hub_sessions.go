@@ -16,7 +16,8 @@ const hubSessionsHelp = `List the live sessions of a hub, or end one.
 
 A session is one run of a push, pull or sync as the hub sees it. abort ends it and
 drops what it has staged; what is committed stays, and the client may start again. An
-ID may be cut to its first eight digits.
+ID may be cut to its first eight digits. Each is listed with the client whose token it
+has, for who administers the hub, and with the host name that the client states.
 
 Usage:
   dfs hub sessions [list | abort ID] [flags]
@@ -78,10 +79,18 @@ func (a *app) listSessions(ctx context.Context, h managed) error {
 	}
 	w := tabwriter.NewWriter(a.out.stdout, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		fmt.Fprintf(w, "%v\t%s\t%s of %s\tfrom %s\tsince %s\t%s, %s sent\n", s.ID, s.State, quoted(s.Command), names.of(s.Volume),
-			quoted(s.Client), s.Started.Local().Format(time.DateTime), count(s.Blobs, "blob"), size(s.Bytes))
+		fmt.Fprintf(w, "%v\t%s\t%s of %s\tby %s\tfrom %s\tsince %s\t%s, %s sent\n", s.ID, s.State, quoted(s.Command), names.of(s.Volume),
+			ownerText(&s), quoted(s.Client), s.Started.Local().Format(time.DateTime), count(s.Blobs, "blob"), size(s.Bytes))
 	}
 	return w.Flush()
+}
+
+// ownerText returns whose session it is, for people.
+func ownerText(s *api.SessionInfo) string {
+	if s.Owner.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%s, client %v", quoted(s.Account), s.Owner)
 }
 
 // nameList has the names of volumes.
