@@ -56,6 +56,7 @@ func (h *history) settle() {
 		quiet := true
 		for _, m := range h.replicas {
 			res := h.must(m, synchronise, strategies[h.rng.IntN(len(strategies))])
+			h.listed(m, res)
 			quiet = quiet && len(res.Conflicts)+len(res.Problems) == 0
 			if round < 4 && h.rng.IntN(2) == 0 {
 				h.resolve()
@@ -127,12 +128,37 @@ func (h *history) equal(m *member) {
 	if err != nil || st.Seen != st.Head || len(st.Problems) > 0 {
 		h.fail("%s status: %+v, %v", m.name, st, err)
 	}
+	if open := h.open(m); len(open) > 0 {
+		h.fail("%s has conflicts open: %q", m.name, open)
+	}
+}
+
+// open returns the paths at which a replica has conflicts open on the hub.
+func (h *history) open(m *member) (paths []string) {
 	id, _, err := replica.LoadIdentity(m.dir)
 	if err != nil {
 		h.fail("%s: %v", m.name, err)
 	}
 	for c, err := range h.box.hub().Conflicts(background, api.ConflictsRequest{Volume: h.head.volume, Replica: id.Replica}) {
-		h.fail("%s has a conflict open: %s, %v", m.name, c.Path, err)
+		if err != nil {
+			h.fail("%s: %v", m.name, err)
+		}
+		paths = append(paths, c.Path)
+	}
+	return paths
+}
+
+// listed checks that the conflicts of a sync are those that the hub lists, and that what waits does so for one of them.
+func (h *history) listed(m *member, res *client.Result) {
+	if open := h.open(m); !slices.Equal(res.Conflicts, open) {
+		h.fail("%s sync: conflicts %q, while the hub has %q open", m.name, res.Conflicts, open)
+	}
+	waits := map[string]bool{}
+	for _, w := range res.Waits {
+		if waits[w.Path] || !slices.Contains(res.Conflicts, w.For) || slices.Contains(res.Conflicts, w.Path) {
+			h.fail("%s sync: waits %+v, conflicts %q", m.name, res.Waits, res.Conflicts)
+		}
+		waits[w.Path] = true
 	}
 }
 

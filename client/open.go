@@ -33,7 +33,7 @@ type run struct {
 	ended     bool                // the session; its Head is then what the commit made that ended it, if one did
 	unsent    []string            // paths at which the pull of a sync left something here for a push
 	reruled   bool                // the pull of a sync changed what is ignored here
-	clashes   map[string]struct{} // paths of conflicts that the push before a pull had
+	clashes   map[string]struct{} // of a sync: the paths that conflict in this round
 	index     *worktree.Index
 	clock     clock
 	sight     *sight // of the last survey

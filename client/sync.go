@@ -63,6 +63,7 @@ type syncing struct {
 // round is for.
 func (s *syncing) round(ctx context.Context) (again bool, err error) {
 	s.conflicts, s.total.Waits = map[string]struct{}{}, nil
+	s.r.clashes = s.conflicts
 	if s.r.ended {
 		if err := s.r.begin(ctx); err != nil {
 			return false, err
@@ -123,7 +124,7 @@ func (s *syncing) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	s.r.unsent, s.r.clashes, s.r.reruled = nil, s.conflicts, false
+	s.r.unsent, s.r.reruled = nil, false
 	if err := s.r.pull(ctx); err != nil {
 		return err
 	}
@@ -215,6 +216,10 @@ func (s *syncing) finish() *Result {
 		s.total.Conflicts = append(s.total.Conflicts, path)
 	}
 	slices.SortFunc(s.total.Conflicts, merkle.Compare)
+	s.total.Waits = slices.DeleteFunc(s.total.Waits, func(w Wait) bool {
+		_, itself := s.conflicts[w.Path]
+		return itself
+	})
 	for _, l := range s.r.leftovers {
 		s.total.Skipped = append(s.total.Skipped, string(l))
 	}

@@ -14,22 +14,31 @@ import (
 )
 
 // withdraw settles those of this replica's open conflicts at whose paths it has given way: base and directory
-// have the head's version there. The head stays as it is, and the replica's version on record. It is the
-// last that a run does.
+// have the head's version there. The head stays as it is, and the replica's version on record. A sync counts
+// the others, and these no more. It is the last that a run does.
 func (r *run) withdraw(ctx context.Context) error {
 	if r.session.Open == 0 {
 		return nil
 	}
-	settle, err := r.givenWay(ctx)
+	given, stay, err := r.givenWay(ctx)
 	if err != nil {
 		return err
 	}
-	for part := range slices.Chunk(settle, maxRulings) {
+	if r.clashes != nil {
+		for _, path := range stay {
+			r.clashes[path] = struct{}{}
+		}
+	}
+	for part := range slices.Chunk(given, maxRulings) {
+		var settle []api.Settlement
+		for _, c := range part {
+			settle = append(settle, api.Settlement{Conflict: c.ID, Ours: c.Ours.Hash(), Theirs: c.Theirs.Hash(), Take: reconcile.TakeWithdrawn})
+		}
 		if err := r.begin(ctx); err != nil {
 			return err
 		}
 		answer, err := r.conn.Commit(ctx, api.CommitRequest{
-			Session: r.session.Session, Key: replica.NewID(), Settle: part, Message: r.cfg.Message,
+			Session: r.session.Session, Key: replica.NewID(), Settle: settle, Message: r.cfg.Message,
 		})
 		if errors.Is(err, api.ErrMoved) { // the next run looks again
 			return nil
@@ -39,15 +48,18 @@ func (r *run) withdraw(ctx context.Context) error {
 		}
 		r.committed(answer.Head)
 		r.result.Settled += int64(len(part))
+		for _, c := range part {
+			delete(r.clashes, c.Path)
+		}
 	}
 	return nil
 }
 
-// givenWay returns what withdraws the conflicts.
-func (r *run) givenWay(ctx context.Context) (settle []api.Settlement, err error) {
+// givenWay returns the conflicts that are to be withdrawn, and the paths of those that stay.
+func (r *run) givenWay(ctx context.Context) (given []api.Conflict, stay []string, err error) {
 	list, err := r.listConflicts(ctx, api.ConflictsRequest{Replica: r.id.Replica})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	open := map[string]api.Conflict{}
 	for _, c := range list {
@@ -56,16 +68,22 @@ func (r *run) givenWay(ctx context.Context) (settle []api.Settlement, err error)
 	has := r.appliedBefore(ctx)
 	err = r.eachAt(slices.Collect(maps.Keys(open)), func(rec replica.Record) error {
 		c := open[rec.Path]
-		if baseHash(rec) != c.Theirs.Hash() {
-			return nil
+		gone := false
+		if baseHash(rec) == c.Theirs.Hash() {
+			var err error
+			if gone, err = has(rec.Path, rec.Base); err != nil {
+				return err
+			}
+			gone = gone || rec.Base == nil && r.walled(rec.Path)
 		}
-		given, err := has(rec.Path, rec.Base)
-		if given || rec.Base == nil && r.walled(rec.Path) {
-			settle = append(settle, api.Settlement{Conflict: c.ID, Ours: c.Ours.Hash(), Theirs: c.Theirs.Hash(), Take: reconcile.TakeWithdrawn})
+		if gone {
+			given = append(given, c)
+		} else {
+			stay = append(stay, rec.Path)
 		}
-		return err
+		return nil
 	})
-	return settle, err
+	return given, stay, err
 }
 
 // walled reports whether something stands above a path in the directory that is no directory.
