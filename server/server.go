@@ -211,6 +211,9 @@ func (s *server) serve(c *gin.Context, route api.Route, h handler) {
 	answer, err := s.run(c, route, h)
 	switch {
 	case err != nil:
+		if cause := context.Cause(c.Request.Context()); errors.Is(cause, api.ErrUnauthorized) {
+			err = cause // whose token was revoked has no session either
+		}
 		e := refusal(err)
 		s.refuse(c, e.Code.Status(), e, "cause", err)
 	case answer != nil:
