@@ -152,6 +152,7 @@ func (u *reuse) window(ctx context.Context, at, end int64, first int, same []boo
 		} else {
 			run := u.was.runs[first+i]
 			u.h.count(int64(run.Size))
+			u.h.expects.skip(int64(run.Size))
 			at, err = at+int64(run.Size), u.add(run)
 		}
 		if err != nil {

@@ -39,6 +39,7 @@ type hasher struct {
 	big     sync.Mutex        // only one file is cut on all workers at a time
 	cut     *chunker.Parallel[manifest.Run]
 	job     bigJob
+	expects *expectation // of a push; nil: of nobody
 }
 
 // bigJob is the file that is being cut on all workers.
@@ -160,6 +161,7 @@ func (h *hasher) chunk(data []byte, slab *slab, was *former) (manifest.Run, erro
 	h.count(int64(len(data)))
 	run := manifest.Run{ID: p.ref.ID, Size: uint32(len(data)), Count: 1}
 	if was.has(p.ref.ID) {
+		h.expects.skip(int64(len(data)))
 		slab.release()
 		return run, nil
 	}

@@ -51,6 +51,9 @@ func (r *run) push(ctx context.Context, assume bool) error {
 		return p.failed(err)
 	}
 	s := survey{r: r, hasher: newHasher(r, p.out(), p.flush), local: true, resend: !r.cfg.DryRun, assume: assume}
+	if p.send != nil {
+		s.hasher.expects = p.send.expects
+	}
 	if err := s.each(ctx, base, p.visit); err != nil {
 		return p.failed(err)
 	}

@@ -56,6 +56,8 @@ type sender struct {
 	parts  int
 	stored chan struct{} // closed when all batches so far are stored
 	shrunk chan []byte   // memory for compressed blobs, one for each batch in flight
+
+	expects *expectation
 }
 
 // batch is some blobs and perhaps a part of the session.
@@ -72,6 +74,10 @@ func newSender(ctx context.Context, r *run) *sender {
 	s := &sender{r: r, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{}), shrunk: make(chan []byte, inFlight)}
 	close(s.stored)
 	go s.beat(ctx, r.session.Session)
+	s.expects = newExpectation(func(bytes int64) {
+		// Progress is all that it is for.
+		_ = r.conn.Expect(ctx, r.session.Session, bytes)
+	})
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	s.group.SetLimit(inFlight)
 	return s
@@ -107,6 +113,7 @@ func (s *sender) blob(p piece) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.known[p.ref]; ok {
+		s.expects.skip(int64(p.size))
 		p.slab.release()
 		return s.ctx.Err()
 	}
@@ -230,14 +237,16 @@ func (s *sender) ask(b *batch) ([]piece, error) {
 	if len(answer.Missing) != named+len(req.Ask) {
 		return nil, fmt.Errorf("upload: the hub answered for %d blobs, not %d", len(answer.Missing), named+len(req.Ask))
 	}
-	missing := b.blobs[:0]
+	missing, had := b.blobs[:0], int64(0)
 	for _, p := range b.blobs {
 		if answer.Missing[where[p.ref]] {
 			missing = append(missing, p)
 		} else {
+			had += int64(p.size)
 			p.slab.release()
 		}
 	}
+	s.expects.skip(had)
 	return missing, nil
 }
 

@@ -84,7 +84,7 @@ func (s *survey) each(ctx context.Context, base *replica.Reader, visit func(*fou
 	defer s.changed.drop()
 	group, ctx := errgroup.WithContext(ctx)
 	order := make(chan *found, surveyAhead)
-	jobs := make(chan *found)
+	jobs := make(chan *found, surveyAhead)
 	group.Go(func() error {
 		defer close(order)
 		defer close(jobs)
@@ -153,12 +153,14 @@ func (s *survey) find(ctx context.Context, base *replica.Reader, order, jobs cha
 		if !read {
 			continue
 		}
+		s.hasher.expects.find(int64(f.entry.Size))
 		select {
 		case jobs <- f:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	s.hasher.expects.foundAll()
 	if s.local && s.r.scope == nil {
 		index.Complete()
 	}
@@ -323,7 +325,9 @@ func (s *survey) work(ctx context.Context, w *worker, f *found) error {
 		return nil
 	}
 	if f.origin != nil {
+		size := int64(f.entry.Size)
 		if ok, err := s.adopt(f); ok || err != nil {
+			s.hasher.expects.skip(size)
 			return err
 		}
 	}

@@ -71,6 +71,11 @@ func (s *server) report(c *gin.Context) (any, error) {
 	if err := s.readJSON(c, &req); err != nil {
 		return nil, err
 	}
+	if req.Bytes != nil {
+		if err := s.hub.Expect(c.Request.Context(), req.Session, *req.Bytes); err != nil || req.State == "" {
+			return struct{}{}, err
+		}
+	}
 	return struct{}{}, s.hub.Report(c.Request.Context(), req.Session, req.State)
 }
 

@@ -108,6 +108,11 @@ func (h *Hub) Report(ctx context.Context, session api.SessionID, state api.State
 	return h.call(ctx, api.OpReport, nil, api.Progress{Session: session, State: state}, nil)
 }
 
+// Expect implements [api.Hub].
+func (h *Hub) Expect(ctx context.Context, session api.SessionID, bytes int64) error {
+	return h.call(ctx, api.OpReport, nil, api.Progress{Session: session, Bytes: &bytes}, nil)
+}
+
 // Tell is Report that does not wait for the answer and is not repeated: it returns when the whole report
 // is on its way, and is there even if the process ends then. Start waits for what is left of it.
 func (h *Hub) Tell(ctx context.Context, session api.SessionID, state api.State) {

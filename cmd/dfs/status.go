@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dfs/client"
+	"dfs/server/api"
 )
 
 const statusHelp = `Tell what differs between a directory and its volume on the hub.
@@ -103,7 +104,7 @@ func (o *output) status(st *client.Status, changes map[client.Side][]client.Chan
 		o.result("%s open (dfs conflicts lists them)", count(st.Conflicts, "conflict"))
 	}
 	for _, s := range st.Sessions {
-		o.result("running: %s from %s, %s, %s", s.Command, quoted(s.Client), s.State, size(s.Bytes))
+		o.result("running: %s from %s, %s, %s%s", s.Command, quoted(s.Client), s.State, size(s.Bytes), soFar(s.Transfer))
 	}
 	if st.InSync {
 		o.result("in sync at snapshot %s", st.Head.Short())
@@ -123,4 +124,12 @@ func (o *output) side(title string, counts client.Counts, changes []client.Chang
 	if more := total - int64(len(changes)); more > 0 {
 		o.result("%s", fmt.Sprintf("  … and %s more (-v lists all)", number(more)))
 	}
+}
+
+// soFar says of what a transfer came so far, where that is known.
+func soFar(t *api.Transfer) string {
+	if t == nil || t.Total == nil || t.Percent == nil {
+		return ""
+	}
+	return fmt.Sprintf(" of %s, %.0f %%", size(*t.Total), *t.Percent)
 }

@@ -74,6 +74,11 @@ type Hub interface {
 	// alive. ErrState when the transition is not legal.
 	Report(ctx context.Context, session SessionID, state State) error
 
+	// Expect tells how many plain bytes the client expects to have sent in the session once
+	// it commits. What it told before counts no more. Progress is measured by it, and nothing
+	// else; it keeps the session alive. ErrState when the session has ended.
+	Expect(ctx context.Context, session SessionID, bytes int64) error
+
 	// Changes yields what differs between two snapshots of a volume, in path
 	// order, one change a path. The zero From is the empty tree; the zero To
 	// is the head. With Wait, a head that is From is waited for to become another, for so

@@ -111,10 +111,11 @@ type (
 		Name string       `json:"name"`
 		ID   cas.VolumeID `json:"id"`
 	}
-	// Progress asks OpReport.
+	// Progress asks OpReport. A state, or how many plain bytes the client expects to send, may be left out.
 	Progress struct {
 		Session SessionID `json:"session"`
-		State   State     `json:"state"`
+		State   State     `json:"state,omitempty"`
+		Bytes   *int64    `json:"bytes,omitempty"`
 	}
 	// SettleRequest asks OpSettle. Take is ours, theirs, both or base. Ours and Theirs are the
 	// hashes of what whoever decided saw, where given; that of an absent version is "".

@@ -39,6 +39,7 @@ func samples() []events.Event {
 		events.SessionFailed{Session: session, Replica: replica, Volume: volume, State: api.ApplyingChanges, Parts: 1, At: at},
 		events.Brake{Session: session, Replica: replica, Volume: volume, State: api.ComputingDiff, At: at},
 		events.BlobsNamed{Session: session, Replica: replica, Volume: volume, Known: 4, New: 5, At: at},
+		events.UploadExpected{Session: session, Replica: replica, Volume: volume, Bytes: 9, At: at},
 		events.UploadStarted{Session: session, Replica: replica, Volume: volume, At: at},
 		events.BlobsReceived{Session: session, Replica: replica, Volume: volume, Blobs: 4, Bytes: 5, TotalBlobs: 6, TotalBytes: 7, At: at},
 		events.UploadCompleted{Session: session, Replica: replica, Volume: volume, Blobs: 6, Bytes: 7, Duration: 1.5, At: at},

@@ -122,6 +122,19 @@ type BlobsNamed struct {
 // Type implements [Event].
 func (BlobsNamed) Type() string { return "blobs_named" }
 
+// UploadExpected says how many plain bytes a client expects to have sent in a session once it commits. What it said
+// before counts no more.
+type UploadExpected struct {
+	Session api.SessionID `json:"session"`
+	Replica api.ReplicaID `json:"replica"`
+	Volume  cas.VolumeID  `json:"volume"`
+	Bytes   int64         `json:"bytes"`
+	At      time.Time     `json:"at"`
+}
+
+// Type implements [Event].
+func (UploadExpected) Type() string { return "upload_expected" }
+
 // UploadStarted says that the first blobs of a session are coming.
 type UploadStarted struct {
 	Session api.SessionID `json:"session"`

@@ -58,6 +58,9 @@ func (e BlobsReceived) About() cas.VolumeID { return e.Volume }
 func (e BlobsNamed) About() cas.VolumeID { return e.Volume }
 
 // About implements [Scoped].
+func (e UploadExpected) About() cas.VolumeID { return e.Volume }
+
+// About implements [Scoped].
 func (e UploadStarted) About() cas.VolumeID { return e.Volume }
 
 // About implements [Scoped].

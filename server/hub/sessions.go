@@ -352,6 +352,33 @@ func (h *Hub) Report(ctx context.Context, id api.SessionID, state api.State) err
 	return wire(h.report(ctx, id, state))
 }
 
+// Expect implements [api.Hub].
+func (h *Hub) Expect(ctx context.Context, id api.SessionID, bytes int64) error {
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	s, _, err := h.find(ctx, id, api.RightRead)
+	if err == nil {
+		err = s.expects(bytes)
+	}
+	return wire(err)
+}
+
+func (s *session) expects(bytes int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case bytes < 0:
+		return refuse(api.ErrInvalid, "session %v: %d bytes cannot be expected", s.id, bytes)
+	case ended(s.state):
+		return refuse(api.ErrState, "session %v is %s, and nothing more is expected of it", s.id, s.state)
+	}
+	s.active = s.now()
+	s.bus.Publish(events.UploadExpected{Session: s.id, Replica: s.slot.replica, Volume: s.slot.volume, Bytes: bytes, At: s.now().UTC()})
+	return nil
+}
+
 func (h *Hub) report(ctx context.Context, id api.SessionID, state api.State) error {
 	s, _, err := h.find(ctx, id, api.RightRead)
 	if err != nil {

@@ -180,6 +180,7 @@ func testOthersSessions(t *testing.T, c *company) {
 	want(t, err, api.ErrNoSession)
 	want(t, ben.Upload(ben.ctx, start.Session, []cas.Blob{blob}), api.ErrNoSession)
 	want(t, ben.Report(ben.ctx, start.Session, api.Aborted), api.ErrNoSession)
+	want(t, ben.Expect(ben.ctx, start.Session, 1), api.ErrNoSession)
 	_, err = ben.Commit(ben.ctx, req)
 	want(t, err, api.ErrNoSession)
 	_, err = ben.Start(ben.ctx, api.StartRequest{Protocol: api.ProtocolVersion, Replica: r.id, Volume: docs.ID, Run: random(), Command: "push"})

@@ -147,7 +147,12 @@ func testStates(t *testing.T, f *fixture) {
 	}
 	want(t, f.Report(f.ctx, session, api.ComputingDiff), api.ErrState)
 	want(t, f.Report(f.ctx, session, api.Expired), api.ErrState)
+	must(t, f.Expect(f.ctx, session, 0))
+	must(t, f.Expect(f.ctx, session, 1<<40))
+	want(t, f.Expect(f.ctx, session, -1), api.ErrInvalid)
+	want(t, f.Expect(f.ctx, api.SessionID(random()), 1), api.ErrNoSession)
 	must(t, f.Report(f.ctx, session, api.Complete))
+	want(t, f.Expect(f.ctx, session, 1), api.ErrState)
 	if err := f.Upload(f.ctx, session, nil); err == nil {
 		t.Error("upload to a session that is complete")
 	}

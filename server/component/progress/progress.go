@@ -49,6 +49,8 @@ func (t *Tracker) see(e events.Event) {
 	switch e := e.(type) {
 	case events.SessionStarted:
 		t.of(e.Session).total = e.Bytes
+	case events.UploadExpected:
+		t.of(e.Session).total = e.Bytes
 	case events.BlobsNamed:
 		s := t.of(e.Session)
 		s.known += e.Known

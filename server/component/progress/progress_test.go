@@ -55,6 +55,7 @@ func TestTransfer(t *testing.T) {
 		{"nothing came", begun, 1, `{"known":5,"new":4,"total_bytes":null,"percent":null,"rate":null,"eta_s":null}`},
 		{"no total", append(begun, received(2, 1000)), 2, `{"known":5,"new":4,"total_bytes":null,"percent":null,"rate":500,"eta_s":null}`},
 		{"a total", append(stated, received(2, 1000)), 2, `{"known":5,"new":4,"total_bytes":4000,"percent":25,"rate":500,"eta_s":6}`},
+		{"a later total", append(stated, received(2, 1000), events.UploadExpected{Session: id, Bytes: 2000}), 2, `{"known":5,"new":4,"total_bytes":2000,"percent":50,"rate":500,"eta_s":2}`},
 		{"more than the total", append(stated, received(2, 5000)), 2, `{"known":5,"new":4,"total_bytes":4000,"percent":100,"rate":2500,"eta_s":0}`},
 		{"all came", append(begun, received(2, 1000), events.UploadCompleted{Session: id}), 2, `{"known":5,"new":4,"total_bytes":null,"percent":100,"rate":500,"eta_s":0}`},
 		{"standing still", append(stated, received(2, 1000)), 20, `{"known":5,"new":4,"total_bytes":4000,"percent":25,"rate":0,"eta_s":null}`},
