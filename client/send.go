@@ -73,10 +73,11 @@ type batch struct {
 func newSender(ctx context.Context, r *run) *sender {
 	s := &sender{r: r, batch: &batch{}, known: map[cas.Ref]struct{}{}, stored: make(chan struct{}), shrunk: make(chan []byte, inFlight)}
 	close(s.stored)
-	go s.beat(ctx, r.session.Session)
+	session := r.session
+	go s.beat(ctx, session.Session, beatOf(session.Limits))
 	s.expects = newExpectation(func(bytes int64) {
 		// Progress is all that it is for.
-		_ = r.conn.Expect(ctx, r.session.Session, bytes)
+		_ = r.conn.Expect(ctx, session.Session, bytes)
 	})
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	s.group.SetLimit(inFlight)
@@ -93,8 +94,8 @@ func beatOf(limits api.Limits) time.Duration {
 
 // beat keeps the session alive while files are read and nothing needs to be sent.
 // It ends with the context, which is the run's.
-func (s *sender) beat(ctx context.Context, session api.SessionID) {
-	tick := time.NewTicker(beatOf(s.r.session.Limits))
+func (s *sender) beat(ctx context.Context, session api.SessionID, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	ask := []cas.Ref{{Kind: cas.Chunk, ID: chunker.ZeroID()}}
 	for {
