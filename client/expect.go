@@ -46,7 +46,8 @@ func (e *expectation) add(bytes int64, whole bool) {
 	go func() {
 		e.tell(now)
 		e.mu.Lock()
-		defer e.mu.Unlock()
 		e.telling = false
+		e.mu.Unlock()
+		e.add(0, false) // what changed meanwhile
 	}()
 }

@@ -99,7 +99,7 @@ func (f *forecast) settle(ctx context.Context) error {
 // stays notes a clash that is not settled. Where what is above it here conflicts, it waits for that.
 func (f *forecast) stays(c *clash) {
 	r := f.r.result
-	if slices.Contains(r.Conflicts, c.under) {
+	if c.under != "" && slices.Contains(r.Conflicts, c.under) {
 		r.Waits = append(r.Waits, Wait{Path: c.Path, For: c.under})
 		return
 	}

@@ -47,6 +47,9 @@ func (h *Hub) list(caller *api.Caller, keep func(*api.SessionInfo) bool) []api.S
 // nameOwners completes the sessions with the names of their owners. Who does not administer the hub learns of
 // no owner but itself.
 func (h *Hub) nameOwners(caller *api.Caller, infos []api.SessionInfo) {
+	if len(infos) == 0 {
+		return // the names need not be gathered
+	}
 	names := h.users.Names()
 	for i := range infos {
 		s := &infos[i]
