@@ -123,14 +123,14 @@ func (d surveyor) detect(ctx context.Context, prepare func(*run, *replica.Reader
 }
 
 // limit has surveys of the directory's changes look at paths only; none: everywhere.
-func (r *run) limit(paths []string) (err error) {
+func (r *run) limit(paths []string) error {
 	for _, path := range paths {
 		if err := manifest.CheckPath(path); err != nil {
 			return err
 		}
 	}
-	r.scope, err = r.root.Scope(paths)
-	return err
+	r.scope = r.root.Scope(paths)
+	return nil
 }
 
 // maxScope is the most paths for which a pull does not look at the whole directory.
@@ -149,7 +149,7 @@ func (r *run) limitPull(ctx context.Context, base *replica.Reader) error {
 		return nil
 	})
 	if err == nil {
-		r.scope, err = r.root.Scope(pending)
+		r.scope = r.root.Scope(pending)
 	}
 	return err
 }

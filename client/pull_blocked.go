@@ -78,10 +78,6 @@ func (l *remains) inTheWay() error {
 // leftIn looks at what is in a directory now.
 func (r *run) leftIn(ctx context.Context, dir string) (*remains, error) {
 	l := new(remains)
-	scope, err := r.root.Scope([]string{dir})
-	if err != nil {
-		return nil, err
-	}
 	alien := func(why string) func(string) {
 		return func(path string) {
 			if l.alien == "" && below(path, dir) {
@@ -90,7 +86,7 @@ func (r *run) leftIn(ctx context.Context, dir string) (*remains, error) {
 		}
 	}
 	opts := worktree.ScanOptions{
-		Jobs: 1, Rules: ownRules(r.excludes), Only: scope,
+		Jobs: 1, Rules: ownRules(r.excludes), Only: r.root.Scope([]string{dir}),
 		Ignored: alien("ignored"), Skip: alien("no file, directory or symlink of this replica"),
 	}
 	for e, err := range r.root.Scan(ctx, opts) {

@@ -117,33 +117,31 @@ func entryOf(st *unix.Stat_t) Entry {
 
 // stat returns what stands at name, without its path. A special file has Kind 0.
 func (d dir) stat(name string) (Entry, error) {
-	var st unix.Stat_t
 	for {
-		err := fstatat(d.fd, name, &st)
-		if err == unix.EINTR {
-			continue
+		e, err := d.lstat(name)
+		if err != nil || e.Kind != manifest.Symlink {
+			return e, err
 		}
-		if err != nil {
-			return Entry{}, err
+		e.Target, err = d.readlink(name)
+		if err != unix.EINVAL { // or else it is no symlink any more
+			return e, err
 		}
-		break
 	}
-	e := entryOf(&st)
-	if e.Kind != manifest.Symlink {
-		return e, nil
+}
+
+// lstat is stat without the target of a symlink.
+func (d dir) lstat(name string) (Entry, error) {
+	var st unix.Stat_t
+	if err := retryErr(func() error { return fstatat(d.fd, name, &st) }); err != nil {
+		return Entry{}, err
 	}
-	var err error
-	e.Target, err = d.readlink(name)
-	return e, err
+	return entryOf(&st), nil
 }
 
 func (d dir) readlink(name string) (string, error) {
 	var buf [maxPath + 1]byte
 	n, err := retry(func() (int, error) { return unix.Readlinkat(d.fd, name, buf[:]) })
-	switch {
-	case err == unix.EINVAL:
-		return "", ErrChanged // a symlink no longer
-	case err != nil:
+	if err != nil {
 		return "", err
 	}
 	return string(buf[:n]), nil

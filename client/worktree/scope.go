@@ -15,23 +15,20 @@ type Scope struct{ paths []string } // ascending, none below another
 // their directories list them. Where what stands above a path is no directory any more, all
 // below that is looked at, and in place of a file .dfsignore the directory that it is about.
 // Without paths it is nil.
-func (r *Root) Scope(paths []string) (*Scope, error) {
+func (r *Root) Scope(paths []string) *Scope {
 	s := new(Scope)
 	for _, path := range paths {
 		if parent, name := split(path); name == ignoreName {
 			path = parent
 		}
-		top, err := r.standing(path)
-		if err != nil {
-			return nil, err
-		}
+		top := r.standing(path)
 		if top == "" {
-			return nil, nil
+			return nil
 		}
 		s.paths = append(s.paths, top)
 	}
 	if len(s.paths) == 0 {
-		return nil, nil
+		return nil
 	}
 	slices.SortFunc(s.paths, compare[string, string])
 	kept := s.paths[:1]
@@ -41,24 +38,21 @@ func (r *Root) Scope(paths []string) (*Scope, error) {
 		}
 	}
 	s.paths = kept
-	return s, nil
+	return s
 }
 
-// standing returns path, or the outermost path above it that is no directory.
-func (r *Root) standing(path string) (string, error) {
+// standing returns path, or the outermost path above it that is no directory, or of which
+// that cannot be told: the scan tells why.
+func (r *Root) standing(path string) string {
 	for end := range len(path) {
 		if path[end] != '/' {
 			continue
 		}
-		e, err := r.Stat(path[:end])
-		if err != nil && !replaced(err) {
-			return "", err
-		}
-		if err != nil || e.Kind != manifest.Directory {
-			return path[:end], nil
+		if e, err := r.Stat(path[:end]); err != nil || e.Kind != manifest.Directory {
+			return path[:end]
 		}
 	}
-	return path, nil
+	return path
 }
 
 // within reports whether path is top or lies below it.
