@@ -308,6 +308,27 @@ func TestWhoAdministers(t *testing.T) {
 	}
 }
 
+// TestLastAdministrator: who comes over the network cannot end all administration; who has the store can.
+func TestLastAdministrator(t *testing.T) {
+	r := open(t, new(memory), access.Options{})
+	_, first := member(t, r, api.Grants{All: api.RightAdmin})
+	_, writer := member(t, r, api.Grants{All: api.RightWrite})
+	as := api.WithCaller(context.Background(), &api.Caller{Client: first.Client, Grants: first.Grants})
+	if err := r.Revoke(as, first.Client); !errors.Is(err, api.ErrInvalid) || !r.Live(first.Client) {
+		t.Errorf("the last administrator is revoked: %v", err)
+	}
+	if err := r.Revoke(as, writer.Client); err != nil {
+		t.Errorf("another is not revoked: %v", err)
+	}
+	_, second := member(t, r, api.Grants{All: api.RightAdmin})
+	if err := r.Revoke(as, first.Client); err != nil || r.Live(first.Client) {
+		t.Errorf("one of two administrators is not revoked: %v", err)
+	}
+	if err := r.Revoke(context.Background(), second.Client); err != nil || r.Live(second.Client) {
+		t.Errorf("who has the store cannot revoke the last administrator: %v", err)
+	}
+}
+
 // TestRotationsAreBounded: a client that administers nothing replaces its token so often a day, and the administrator does so still.
 func TestRotationsAreBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)

@@ -251,12 +251,26 @@ func (r *Registry) Revoke(ctx context.Context, id api.ClientID) error {
 	if len(records) == 0 {
 		return nil
 	}
+	if caller != nil && r.administered(nil) && !r.administered(&id) {
+		return refuse(api.ErrInvalid, "client %v is the last that administers the hub: invite another first, or give it another token (rotate)", id)
+	}
 	err := r.store.Add(records...)
 	// Also where it is not known whether the records are stored.
 	for _, hash := range hashes {
 		r.revoked(hash)
 	}
 	return err
+}
+
+// administered reports whether a token that is not revoked gives the administration of
+// the hub to another client than but.
+func (r *Registry) administered(but *api.ClientID) bool {
+	for _, t := range r.tokens {
+		if !t.revoked && t.rec.Grants.All >= api.RightAdmin && (but == nil || t.rec.Client != *but) {
+			return true
+		}
+	}
+	return false
 }
 
 // administers reports whether the caller administers all that is granted.

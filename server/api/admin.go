@@ -38,7 +38,8 @@ type Admin interface {
 	RotateToken(ctx context.Context, req RotateRequest) (Token, error)
 
 	// Revoke ends a client's access, or a join key's validity, at once and for good. A
-	// client may do so itself. ErrNotFound for an unknown ID.
+	// client may do so itself, but for the last one that administers the hub: ErrInvalid.
+	// ErrNotFound for an unknown ID.
 	Revoke(ctx context.Context, id ClientID) error
 }
 
