@@ -17,13 +17,18 @@ import (
 // bytes of content cross the wire.
 func (r *run) foretell(ctx context.Context) error {
 	r.reset()
-	base, done, err := r.incoming(ctx)
+	fresh, seen, err := r.foreseen(ctx)
 	if err != nil {
 		return err
 	}
-	defer done()
-	f := &forecast{r: r, asker: &asker{r: r, ctx: ctx, known: map[cas.Ref]struct{}{}}, up: new(Counts), down: new(Counts), walls: map[string]*manifest.Manifest{}}
-	if err := f.countBase(); err != nil {
+	defer fresh.Abort()
+	base, err := fresh.Reread()
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	f := &forecast{r: r, seen: seen, asker: &asker{r: r, ctx: ctx, known: map[cas.Ref]struct{}{}}, up: new(Counts), down: new(Counts), walls: map[string]*manifest.Manifest{}, fading: map[string]*fading{}}
+	if err := f.countBase(fresh); err != nil {
 		return err
 	}
 	f.puller = newPuller(ctx, r)
@@ -54,6 +59,7 @@ type forecast struct {
 	clashes   []clash
 	walls     map[string]*manifest.Manifest // what the head has, and is no directory, where there is one here
 	settled   []Change                      // that settling them makes
+	fading    map[string]*fading
 	up, down  *Counts
 	deletions [2]deletions // on the hub, and here
 	local     *localChunks
@@ -63,27 +69,15 @@ type forecast struct {
 }
 
 // countBase counts the files of the base, of which deletions are a share.
-func (f *forecast) countBase() error {
-	base, err := replica.OpenBase(f.r.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	defer base.Close()
-	f.seen = base.Seen
-	for {
-		rec, ok, err := base.Next()
-		if err != nil || !ok {
-			return err
-		}
+func (f *forecast) countBase(fresh *replica.Writer) error {
+	return eachRecord(fresh, func(rec replica.Record) error {
 		file, err := isFile(rec.Base)
-		if err != nil {
-			return err
-		}
 		if file {
 			f.deletions[0].base++
 			f.deletions[1].base++
 		}
-	}
+		return err
+	})
 }
 
 // conclude completes the result, and stops what would delete too much.
@@ -113,6 +107,10 @@ func (f *forecast) conclude() error {
 // list makes the changes the result, with moves counted as such.
 func (f *forecast) list() error {
 	return f.r.eachLogged(func(c loggedChange) error {
+		if instead, ok := f.stayed(c.Change); ok {
+			f.r.result.Changes = append(f.r.result.Changes, instead...)
+			return nil
+		}
 		f.r.result.Changes = append(f.r.result.Changes, c.Change)
 		if c.Op != Moved {
 			return nil
@@ -149,24 +147,57 @@ func (f *forecast) visit(p *found) error {
 	if o.Local != nil && !here || o.Remote != nil && !there {
 		o = reconcile.Outcome{Local: p.local, Remote: remote, Conflict: true}
 	}
+	if err := f.sends(p, base, !o.Conflict && !o.Kept); err != nil {
+		return err
+	}
 	if o.Conflict {
 		f.clash(p, base, remote)
 	}
 	f.puller.noteAs(p, o.Local)
 	f.head.Note(api.Step[struct{}]{Path: p.path, Standing: api.StandingOf(o.Remote)})
+	f.remains(p.path, o.Local != nil, o.Remote != nil)
 	switch {
 	case o.Conflict:
 		return nil
+	case o.Local == nil && o.Remote == nil:
+		f.fades(p, remote)
 	case o.Kept:
 		f.r.result.Kept = append(f.r.result.Kept, p.path)
 	}
-	if err := f.tell(Local, f.up, p.path, remote, o.Remote); err != nil {
+	was := remote
+	if was == nil && o.Remote != nil {
+		was = base // what was deleted there and comes back
+	}
+	if err := f.tell(Local, f.up, p.path, was, o.Remote); err != nil {
 		return err
 	}
 	if err := f.tell(Remote, f.down, p.path, p.local, o.Local); err != nil {
 		return err
 	}
 	return f.fetch(p, o.Local)
+}
+
+// sends takes in what the push deletes on the hub, whatever becomes of it there, and what the base then is:
+// the pull's deletions are a share of that.
+func (f *forecast) sends(p *found, base *manifest.Manifest, taken bool) error {
+	was, becomes, err := encodeBoth(base, p.local)
+	if err != nil {
+		return err
+	}
+	if taken {
+		f.rebase(base, p.local)
+	}
+	return f.deletions[0].add(p.path, was, becomes, 0)
+}
+
+// rebase counts the base anew for a path at which that becomes new.
+func (f *forecast) rebase(old, new *manifest.Manifest) {
+	if old != nil && !isDirectory(old) {
+		f.deletions[1].base--
+	}
+	if new != nil && !isDirectory(new) {
+		f.deletions[1].base++
+	}
 }
 
 // tell notes that a path becomes new on one side. Paths ascend.
@@ -191,11 +222,10 @@ func (f *forecast) count(side Side, counts *Counts, path string, old, new *manif
 	counts.Added += now.Added - before.Added
 	counts.Modified += now.Modified - before.Modified
 	counts.Deleted += now.Deleted - before.Deleted
-	n := 0
-	if side == Remote {
-		n = 1
+	if side == Local {
+		return nil // see sends
 	}
-	return f.deletions[n].add(path, was, becomes, 0)
+	return f.deletions[1].add(path, was, becomes, 0)
 }
 
 func encodeBoth(a, b *manifest.Manifest) (x, y []byte, err error) {

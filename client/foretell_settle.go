@@ -163,6 +163,7 @@ func (f *forecast) take(ctx context.Context, c *clash, d reconcile.Decision) (se
 			return false, err
 		}
 	}
+	f.rebase(c.Base, c.Ours)
 	r := f.r.result
 	r.Settled++
 	r.Settlings = append(r.Settlings, Settling{Path: c.Path, Take: d.Take, Copy: d.Copy})
@@ -184,6 +185,7 @@ func (f *forecast) become(c *clash, side Side, counts *Counts, old, new *manifes
 	if manifest.Equal(old, new) {
 		return nil
 	}
+	f.remains(path, new != nil, new != nil)
 	err := f.count(side, counts, path, old, new, func(old, new []byte) error {
 		f.settled = append(f.settled, Change{Side: side, Op: opOf(old, new), Path: path})
 		return f.r.tally(old, new, 1)
@@ -194,9 +196,9 @@ func (f *forecast) become(c *clash, side Side, counts *Counts, old, new *manifes
 	return err
 }
 
-// sortChanges puts what settling changes where it belongs among the other changes.
+// sortChanges puts what settling changes, and directories that stay, where they belong among the other changes.
 func (f *forecast) sortChanges() {
-	if len(f.settled) == 0 {
+	if len(f.settled)+len(f.fading) == 0 {
 		return
 	}
 	changes := append(f.r.result.Changes, f.settled...)

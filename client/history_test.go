@@ -359,11 +359,16 @@ func (h *history) must(m *member, c command, strategy reconcile.Strategy) *clien
 		what += " --conflict " + string(strategy)
 	}
 	h.count(what)
+	var f *foreseen
+	if c == synchronise && h.rng.IntN(3) == 0 {
+		f = h.foretell(m, strategy)
+	}
 	res, err := h.command(m, c, strategy, &trouble{})
 	if err != nil {
 		h.fail("%s %s: %v", m.name, what, err)
 	}
 	h.check(m, c, res, err, &trouble{})
+	h.came(m, f, res)
 	m.adopt = false
 	return res
 }

@@ -98,12 +98,7 @@ func (r *run) incoming(ctx context.Context) (base *replica.Reader, done func(), 
 		base, err = replica.OpenBase(r.cfg.Dir)
 		return base, func() { base.Close() }, err
 	}
-	old, err := replica.OpenBase(r.cfg.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer old.Close()
-	fresh, err := r.preview(ctx, old)
+	fresh, _, err := r.foreseen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,6 +107,17 @@ func (r *run) incoming(ctx context.Context) (base *replica.Reader, done func(), 
 		return nil, nil, err
 	}
 	return base, func() { base.Close(); fresh.Abort() }, nil
+}
+
+// foreseen writes the base with what the hub changed to a temporary file, and returns what the replica has seen.
+func (r *run) foreseen(ctx context.Context) (*replica.Writer, replica.Seen, error) {
+	old, err := replica.OpenBase(r.cfg.Dir)
+	if err != nil {
+		return nil, replica.Seen{}, err
+	}
+	defer old.Close()
+	fresh, err := r.preview(ctx, old)
+	return fresh, old.Seen, err
 }
 
 // puller decides about what is found and has it applied: new content and
