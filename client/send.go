@@ -75,9 +75,10 @@ func newSender(ctx context.Context, r *run) *sender {
 	close(s.stored)
 	session := r.session
 	go s.beat(ctx, session.Session, beatOf(session.Limits))
-	s.expects = newExpectation(func(bytes int64) {
-		// Progress is all that it is for.
-		_ = r.conn.Expect(ctx, session.Session, bytes)
+	s.expects = newExpectation(tellAfter, func(bytes int64) {
+		if ctx.Err() == nil {
+			_ = r.conn.Expect(ctx, session.Session, bytes) // progress is all that it is for
+		}
 	})
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	s.group.SetLimit(inFlight)
