@@ -12,7 +12,9 @@ import (
 
 	"dfs/cas"
 	"dfs/client/merge3"
+	"dfs/client/reconcile"
 	"dfs/client/replica"
+	"dfs/manifest"
 	"dfs/server/api"
 )
 
@@ -71,8 +73,8 @@ func (d *Desk) List(ctx context.Context, all bool) iter.Seq2[api.Conflict, error
 	return d.r.conflicts(ctx, api.ConflictsRequest{All: all})
 }
 
-// Find returns the conflict, open or settled, that a prefix of its ID names. The error is of usage
-// where none or several are named.
+// Find returns the conflict, open or settled, that a prefix of its ID names. A base that the hub does not know
+// is the replica's, where that has it. The error is of usage where none or several are named.
 func (d *Desk) Find(ctx context.Context, prefix string) (api.Conflict, error) {
 	var found []api.Conflict
 	if beginsID(prefix) {
@@ -87,7 +89,7 @@ func (d *Desk) Find(ctx context.Context, prefix string) (api.Conflict, error) {
 	case len(found) > 1:
 		return api.Conflict{}, &UsageError{fmt.Sprintf("%d conflicts have an ID that begins with %q; give more digits", len(found), prefix)}
 	}
-	return found[0], nil
+	return found[0], d.r.fillBases(found)
 }
 
 // Diff returns what leads from the head's version of a conflict to the replica's, as a unified
@@ -102,6 +104,32 @@ func (d *Desk) Diff(ctx context.Context, c *api.Conflict) (diff []byte, ok bool,
 		return nil, false, err
 	}
 	return merge3.Unified(c.Path+" (theirs)", c.Path+" (ours)", theirs, ours), true, nil
+}
+
+// Open returns the content of a version of a conflict that [Desk.Find] returned: base, ours or theirs. It is
+// fetched as it is read, about a megabyte at a time, and checked. The reader ends with ctx and the desk.
+// The error says what the version is where that is no file.
+func (d *Desk) Open(ctx context.Context, c *api.Conflict, version string) (*manifest.Reader, error) {
+	m, absent := c.Theirs, "the hub deleted it"
+	switch {
+	case version == reconcile.TakeBase && !c.BaseKnown():
+		return nil, fmt.Errorf("%q, base: the hub does not know the version that both began with", c.Path)
+	case version == reconcile.TakeBase:
+		m, absent = c.Base, "nothing was there"
+	case version == reconcile.TakeOurs:
+		m = c.Ours
+	case c.From.IsZero():
+		absent = "the hub has nothing there"
+	}
+	switch {
+	case m == nil:
+		return nil, fmt.Errorf("%q, %s: %s: there is nothing to write", c.Path, version, absent)
+	case m.Kind == manifest.Symlink:
+		return nil, fmt.Errorf("%q, %s: a symlink to %q, which is no file", c.Path, version, m.Target)
+	case m.Kind != manifest.File:
+		return nil, fmt.Errorf("%q, %s: a %v, which is no file", c.Path, version, m.Kind)
+	}
+	return manifest.Open(ctx, m, d.r.source)
 }
 
 // conflicts yields those conflicts of the volume that a request asks for, by path and time.
