@@ -17,7 +17,8 @@ const conflictsHelp = `List the conflicts of a volume: paths that two replicas c
 
 Each has an ID, the version that the two began with (base), that of the replica whose
 change came second (ours), and the hub's (theirs). Open ones exit with 4. Settled ones
-(--all) stay on record, with all versions.
+(--all) stay on record, with all versions. --cat writes the content of one to stdout, also
+of what a strategy of dfs sync, such as lww, did not take.
 
 Usage:
   dfs conflicts [DIR] [flags]           DIR defaults to the current directory
@@ -26,12 +27,14 @@ Examples:
   dfs conflicts
   dfs conflicts ./docs --all --json
   dfs conflicts --show 1f447cdb
-  dfs conflicts --diff 1f447cdb`
+  dfs conflicts --diff 1f447cdb
+  dfs conflicts --cat 1f447cdb:ours >notes.mine`
 
 func (a *app) conflicts() *cobra.Command {
 	var flags runFlags
 	var all bool
 	var show, diff string
+	var cat versionName
 	cmd := directoryArgument(&cobra.Command{
 		Use:   "conflicts [DIR]",
 		Short: "list conflicts and look at them",
@@ -43,11 +46,15 @@ func (a *app) conflicts() *cobra.Command {
 	fs.BoolVar(&all, "all", false, "list settled ones too")
 	fs.StringVar(&show, "show", "", "show all of the conflict with `ID` (8 hex digits or more)")
 	fs.StringVar(&diff, "diff", "", "show how the texts of the conflict with `ID` differ, from the hub's to the replica's")
+	fs.Var(&cat, "cat", "write the content of `ID:VERSION` to stdout; VERSION is base, ours or theirs")
 	waitFlag(fs, &flags.wait)
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
-		if show != "" && diff != "" {
-			return 0, &client.UsageError{Message: "--show and --diff are two questions; ask one"}
+		switch {
+		case show != "" && diff != "" || cat.id != "" && show+diff != "":
+			return 0, &client.UsageError{Message: "--show, --diff and --cat are three questions; ask one"}
+		case cat.id != "" && a.out.json:
+			return 0, &client.UsageError{Message: "--cat writes the content and nothing else; leave --json out"}
 		}
 		cfg, err := a.configure(&flags, args, false)
 		if err != nil {
@@ -63,6 +70,8 @@ func (a *app) conflicts() *cobra.Command {
 			return a.showConflict(ctx, desk, show)
 		case diff != "":
 			return a.diffConflict(ctx, desk, diff)
+		case cat.id != "":
+			return a.catVersion(ctx, desk, cat)
 		}
 		return a.listConflicts(ctx, desk, all)
 	})
@@ -103,6 +112,9 @@ func (a *app) showConflict(ctx context.Context, desk *client.Desk, id string) (i
 	a.out.result("base      %s", versionText(c.Base))
 	a.out.result("ours      %s", versionText(c.Ours))
 	a.out.result("theirs    %s", versionText(c.Theirs))
+	if names := fileVersions(&c); names != "" {
+		a.out.result("content   dfs conflicts --cat %s writes it", names)
+	}
 	return exitDone, nil
 }
 
