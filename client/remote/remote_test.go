@@ -315,7 +315,7 @@ func TestStalledAnswerIsCut(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer close(release)
-	h := dial(t, srv.URL, remote.Options{Stall: 100 * time.Millisecond})
+	h := dial(t, srv.URL, remote.Options{Stall: time.Second})
 	var got []cas.Ref
 	err := h.Blobs(t.Context(), api.BlobsRequest{Refs: refs(blobs...)}, func(b cas.Blob) error {
 		got = append(got, b.Ref())

@@ -140,7 +140,7 @@ func TestLateRestOfALine(t *testing.T) {
 				continue
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2")
-			c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+			c.SetReadDeadline(time.Now().Add(10 * time.Second))
 			io.Copy(io.Discard, c) // until the client gives up, or has read on
 			io.WriteString(c, "\r\nContent-Type: application/json\r\n\r\n{}")
 			c.Close()

@@ -12,7 +12,7 @@ import (
 // TestWaitOutlastsStall waits for a head longer than the time after which a silent connection is
 // cut, and than the first answer is waited for, at a server that gives no sign of life.
 func TestWaitOutlastsStall(t *testing.T) {
-	const short = 500 * time.Millisecond
+	const short = time.Second
 	hub := openHub(t)
 	v, err := hub.CreateVolume(t.Context(), "docs", random())
 	if err != nil {
