@@ -28,13 +28,10 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 
 func TestStalledBodyIsDropped(t *testing.T) {
 	r := &recorder{}
-	addr := serve(t, &double{upload: r.upload}, server.Options{Stall: 100 * time.Millisecond})
+	addr := serve(t, &double{upload: r.upload}, server.Options{Stall: 500 * time.Millisecond})
 	body := frames(chunk(1000, 1), chunk(2<<10, 2), chunk(3000, 3))
 	cut := api.HeaderSize + 1000 + api.HeaderSize + 2<<10 + 50
-	c := raw(t, addr, post(uploadPath, len(body)))
-	if _, err := c.Write(body[:cut]); err != nil {
-		t.Fatal(err)
-	}
+	c := raw(t, addr, post(uploadPath, len(body))+string(body[:cut]))
 	// The test closes nothing: that the connection ends is the server's doing.
 	if _, err := io.Copy(io.Discard, c); err != nil {
 		t.Fatal(err)
@@ -220,7 +217,7 @@ func TestBusyWithoutMemory(t *testing.T) {
 		<-goOn
 		return nil
 	}}
-	addr := serve(t, d, server.Options{Memory: 1, Stall: 50 * time.Millisecond})
+	addr := serve(t, d, server.Options{Memory: 1, Stall: 500 * time.Millisecond})
 	first := make(chan *http.Response, 1)
 	go func() {
 		resp, _ := do(t, "POST", "http://"+addr+uploadPath, api.Binary, bytes.NewReader(frames(chunk(9, 1))))
