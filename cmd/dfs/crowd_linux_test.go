@@ -267,7 +267,7 @@ func (m *crowd) report() {
 	least, median := rounds[0], rounds[len(rounds)/2]
 	m.t.Logf("%d clients: %d rounds the slowest, %d the median, %d the fastest; at most %d MiB of anonymous memory",
 		len(rounds), least, median, rounds[len(rounds)-1], m.peak>>20)
-	if 3*least < median {
+	if 3*(least+1) < median { // one that is amid a round when all end has nearly done it
 		m.t.Errorf("the slowest did %d rounds, not a third of the median, %d", least, median)
 	}
 	if m.peak > crowdMemory && !raced {
