@@ -82,9 +82,11 @@ func (c *commit) run(ctx context.Context) (api.CommitAnswer, error) {
 	if err := c.checkSettle(ctx); err != nil {
 		return api.CommitAnswer{}, err
 	}
-	if err := c.h.admitStaged(ctx, c.s, c.v, -1, nil, sizeOf(c.req.Blobs)); err != nil {
+	added, err := c.h.admitStaged(ctx, c.s, c.v, addition{part: noPart, bytes: sizeOf(c.req.Blobs)})
+	if err != nil {
 		return api.CommitAnswer{}, err
 	}
+	defer added()
 	c.s.publishUpload(len(c.req.Blobs))
 	if err := c.h.put(ctx, c.v.id, c.req.Blobs); err != nil {
 		return api.CommitAnswer{}, err
@@ -391,6 +393,8 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}
+	brought, _ := c.s.holds(noPart)
+	c.h.redeem(c.v, brought.Bytes+addedBy(c.req.Edits).Bytes)
 	c.h.setStand(c.v, stand{head: answer.Head, usage: c.usage, settled: last, open: c.openAfter()})
 	c.publish(answer)
 	c.s.close(rec)

@@ -36,9 +36,11 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
-	if err := h.admitStaged(ctx, s, v, req.Part, req.Edits, 0); err != nil {
+	added, err := h.admitStaged(ctx, s, v, addition{part: req.Part, usage: addedBy(req.Edits)})
+	if err != nil {
 		return api.DiffAnswer{}, err
 	}
+	defer added()
 	missing, err := h.missing(ctx, v.id, req.Names())
 	if err != nil {
 		return api.DiffAnswer{}, err
@@ -200,9 +202,11 @@ func (h *Hub) upload(ctx context.Context, id api.SessionID, blobs []cas.Blob) er
 	if err := h.keep(s); err != nil {
 		return err
 	}
-	if err := h.admitStaged(ctx, s, v, -1, nil, sizeOf(blobs)); err != nil {
+	added, err := h.admitStaged(ctx, s, v, addition{part: noPart, bytes: sizeOf(blobs)})
+	if err != nil {
 		return err
 	}
+	defer added()
 	s.publishUpload(len(blobs))
 	if err := h.put(ctx, v.id, blobs); err != nil {
 		return err

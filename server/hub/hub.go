@@ -59,6 +59,7 @@ type Hub struct {
 	fulfilled chan struct{} // closed when a volume's promise ends, and replaced
 	sessions  map[api.SessionID]*session
 	slots     map[slot]*session
+	admitting sync.Mutex     // held from the sum of what is staged to the addition
 	starting  sync.Mutex     // held by who gives a session its place or takes it, and by CreateVolume
 	calls     sync.WaitGroup // and the goroutine that expires sessions
 }

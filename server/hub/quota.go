@@ -11,10 +11,6 @@ import (
 	"dfs/server/events"
 )
 
-// uploadSlack is what the uploads of sessions may have beyond a quota: blobs that were sent
-// twice, or of files that changed meanwhile.
-const uploadSlack = 64 << 20
-
 // quotaOf names what a quota is about.
 type quotaOf struct {
 	client bool
@@ -221,57 +217,6 @@ func (h *Hub) endPromise(v *volume) {
 	h.fulfilled = make(chan struct{})
 }
 
-// admitStaged refuses what a session adds to what the sessions of its quotas have staged and not
-// committed, when that comes to more than the quotas. What comes to less may still be
-// too much for the commit: how much of the head goes with it is known only then. After
-// the hub was started again, what sessions staged before does not count.
-func (h *Hub) admitStaged(ctx context.Context, s *session, v *volume, part int, edits []api.Edit, uploaded int64) error {
-	h.mu.Lock()
-	bounds := h.bounds(v)
-	sessions := make(map[*session]*volume, len(h.sessions))
-	for _, other := range h.sessions {
-		if len(bounds) > 0 && h.volumes[other.slot.volume] != nil {
-			sessions[other] = h.volumes[other.slot.volume]
-		}
-	}
-	h.mu.Unlock()
-	for _, of := range bounds {
-		var staged api.Usage
-		bytes := uploaded
-		for other, at := range sessions {
-			if !of.covers(at) {
-				continue
-			}
-			except := -1
-			if other == s {
-				except = part
-			}
-			u, sent := other.holds(except)
-			staged, bytes = plus(staged, u), bytes+sent
-		}
-		staged = plus(staged, addedBy(edits))
-		if err := h.admitSum(ctx, of, v, staged, bytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// admitSum refuses what the sessions of a quota have staged in all, or the bytes that they sent.
-func (h *Hub) admitSum(ctx context.Context, of quotaOf, v *volume, staged api.Usage, sent int64) error {
-	const waiting = "are waiting for a commit"
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	q := h.quotas[of]
-	switch {
-	case q.Bytes > 0 && (staged.Bytes > q.Bytes || sent > q.Bytes+uploadSlack):
-		return h.exceeded(ctx, of, v, "bytes", max(staged.Bytes, sent), waiting)
-	case q.Files > 0 && staged.Files > q.Files:
-		return h.exceeded(ctx, of, v, "files", staged.Files, waiting)
-	}
-	return nil
-}
-
 // exceeded returns the refusal of a request that was to add to v, with which there would be so many bytes or
 // files, and says on the bus that there was one. What a client has in all its volumes is told to it and to who
 // administers the hub, and not to others who may use one of them. The caller holds mu.
@@ -298,28 +243,4 @@ func amount(n int64, what string) string {
 		return fmt.Sprintf("%s (%d bytes)", api.Size(n), n)
 	}
 	return fmt.Sprintf("%d %s", n, what)
-}
-
-// addedBy returns the usage of what edits bring.
-func addedBy(edits []api.Edit) (u api.Usage) {
-	for _, e := range edits {
-		u = plus(u, usageOf(e.New))
-	}
-	return u
-}
-
-// holds returns what the session has staged, but for a part, and the bytes of blobs that it
-// sent, unless it has ended.
-func (s *session) holds(except int) (u api.Usage, sent int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ended(s.state) {
-		return u, 0
-	}
-	for n, p := range s.parts {
-		if n != except {
-			u = plus(u, p.adds)
-		}
-	}
-	return u, s.bytes
 }

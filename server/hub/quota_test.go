@@ -2,8 +2,11 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dfs/cas"
@@ -116,6 +119,86 @@ func TestQuotaOfSessions(t *testing.T) {
 	wantQuota(t, h.Upload(t.Context(), second, []cas.Blob{big}), "waiting")
 	_, err := h.Commit(t.Context(), api.CommitRequest{Session: second, Key: randomID(), Blobs: []cas.Blob{big}})
 	wantQuota(t, err, "waiting")
+}
+
+// TestQuotaOfParallelParts stages in many sessions at once what a quota allows one of.
+func TestQuotaOfParallelParts(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Files: 3}); err != nil {
+		t.Fatal(err)
+	}
+	var taken atomic.Int64
+	var all, ready sync.WaitGroup
+	ready.Add(12)
+	for n := range 12 {
+		c := newClient(h, v)
+		s, err := c.start(t.Context(), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := content(fmt.Sprint("a", n), fmt.Sprint("b", n), fmt.Sprint("c", n))
+		req := api.DiffRequest{Session: s.Session, Edits: c.build(want)}
+		all.Go(func() {
+			ready.Done()
+			ready.Wait()
+			_, err := h.Diff(t.Context(), req)
+			if err == nil {
+				taken.Add(1)
+			} else if !errors.Is(err, api.ErrQuota) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("%d sessions staged 3 files each, of a quota of 3", taken.Load())
+	}
+}
+
+// TestQuotaOfWhatIsLeft: what ended sessions sent counts until commits of the volume come to as much, within three times the quota.
+func TestQuotaOfWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	v := newTestVolume(t, h)
+	if err := h.SetQuota(t.Context(), api.Quota{Volume: v, Bytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(h, v)
+	big := cas.Seal(cas.Chunk, make([]byte, cas.MaxSize))
+	fill := func() (sent int, err error) {
+		s, err := c.start(t.Context(), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ; err == nil; sent++ {
+			err = h.Upload(t.Context(), s.Session, []cas.Blob{big})
+		}
+		if report := h.Report(t.Context(), s.Session, api.Aborted); report != nil {
+			t.Fatal(report)
+		}
+		return sent - 1, err
+	}
+	const most = uploadSlack / cas.MaxSize
+	for range maxLeft {
+		sent, err := fill()
+		wantQuota(t, err, "are waiting for a commit")
+		if sent != most {
+			t.Errorf("a session sent %d blobs, not %d", sent, most)
+		}
+	}
+	sent, err := fill()
+	wantQuota(t, err, "with those of runs that ended without a commit")
+	if sent > 0 {
+		t.Errorf("%d blobs more were taken", sent)
+	}
+	one, x := content("a")
+	c.must(t, one, x)
+	h.redeem(h.volumes[v], uploadSlack)
+	if sent, _ := fill(); sent == 0 {
+		t.Error("after commits nothing may be sent")
+	}
 }
 
 // TestQuotasAreToldOf says on the bus which quota a request met.

@@ -47,6 +47,9 @@ type session struct {
 	parts   map[int]*part
 	tracked int // length of the parts' lacking
 
+	additions map[*addition]struct{} // what calls under way are about to add
+	abandoned int64                  // of bytes: counted as left
+
 	stage sync.Mutex // held while parts are written, read for a commit, or dropped
 }
 

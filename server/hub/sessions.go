@@ -58,7 +58,7 @@ func (h *Hub) newSession(at slot, rec slotRecord) *session {
 	now := h.now()
 	return &session{
 		id: rec.Session, slot: at, now: h.now, bus: h.events,
-		rec: rec, state: rec.State, started: now, active: now, parts: make(map[int]*part),
+		rec: rec, state: rec.State, started: now, active: now, parts: make(map[int]*part), additions: make(map[*addition]struct{}),
 	}
 }
 
@@ -125,6 +125,7 @@ func (h *Hub) drop(s *session) error {
 		return err
 	}
 	s.close(rec)
+	h.abandoned(s)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type volume struct {
 	owner    api.ClientID  // who made it; zero: the process itself
 	stand                  // guarded by Hub.mu, as promised and moved
 	promised api.Usage     // of the head that a commit under way was admitted with; zero: there is none
+	left     int64         // bytes that sessions which ended without a commit sent, less what commits brought since; guarded by Hub.mu
 	moved    chan struct{} // closed when the head becomes another or something is settled, and replaced
 	lock     chan struct{} // holds one token while a commit is under way
 }
