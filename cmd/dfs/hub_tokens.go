@@ -20,7 +20,8 @@ const hubTokensHelp = `List the tokens and join keys of a hub, or end one.
 
 revoke ends a client's access, or a join key, at once and for good. rotate gives a
 client a new token, which is printed to stdout, and ends its former one; the own
-one is replaced in the credentials. An ID may be cut to its first eight digits.
+one is replaced in the credentials, and that in the repository's file admin-token
+there. An ID may be cut to its first eight digits.
 
 Usage:
   dfs hub tokens [list | revoke ID | rotate ID] [flags]

@@ -191,6 +191,14 @@ func (r *Registry) RotateToken(ctx context.Context, req api.RotateRequest) (api.
 	return t.describe(), err
 }
 
+// Holder returns the client that the token lets in, if it does.
+func (r *Registry) Holder(token api.Secret) (client api.ClientID, ok bool) {
+	if t := r.lookUp(token); t != nil {
+		return t.rec.Client, true
+	}
+	return client, false
+}
+
 // liveToken returns the client's token that is not revoked, or nil.
 func (r *Registry) liveToken(client api.ClientID) *token {
 	for _, t := range r.tokens {

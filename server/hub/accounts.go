@@ -2,7 +2,9 @@ package hub
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"dfs/server/access"
 	"dfs/server/api"
@@ -94,13 +96,26 @@ func (h *Hub) Invites(ctx context.Context) ([]api.Invite, error) { return h.user
 // Tokens implements [api.Admin].
 func (h *Hub) Tokens(ctx context.Context) ([]api.Token, error) { return h.users.Tokens(ctx), nil }
 
-// RotateToken implements [api.Admin].
+// RotateToken implements [api.Admin]. Where the file of the first token holds the one that ends, it gets the new one.
 func (h *Hub) RotateToken(ctx context.Context, req api.RotateRequest) (answer api.Token, err error) {
 	err = h.account(func() error {
-		answer, err = h.users.RotateToken(ctx, req)
-		return err
+		kept := h.adminFileIs(req.Client)
+		if answer, err = h.users.RotateToken(ctx, req); err != nil || !kept {
+			return err
+		}
+		return writeFile(h.dir, adminFile, []byte(string(req.Token)+"\n"))
 	})
 	return answer, err
+}
+
+// adminFileIs reports whether the file of the first token holds the client's.
+func (h *Hub) adminFileIs(client api.ClientID) bool {
+	text, err := os.ReadFile(filepath.Join(h.dir, adminFile))
+	if err != nil {
+		return false
+	}
+	holder, ok := h.users.Holder(api.Secret(strings.TrimSpace(string(text))))
+	return ok && holder == client
 }
 
 // Revoke implements [api.Admin]. The sessions of a client that has no token any more end.

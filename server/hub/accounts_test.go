@@ -142,6 +142,49 @@ func TestFound(t *testing.T) {
 	}
 }
 
+// TestFoundFileFollows rotates the first token: its file has the new one, until that is another client's or none's.
+func TestFoundFileFollows(t *testing.T) {
+	h := openTest(t, t.TempDir(), nil, Options{})
+	first, file, _, err := h.Found()
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := func(want api.Secret) {
+		t.Helper()
+		data, err := os.ReadFile(file)
+		info, serr := os.Stat(file)
+		if err != nil || serr != nil || string(data) != string(want)+"\n" || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file holds another token, or others may read it: %v, %v", err, info.Mode())
+		}
+	}
+	admin, _ := h.users.Holder(first)
+	rotate := func(client api.ClientID) api.Secret {
+		t.Helper()
+		next := api.NewToken()
+		if _, err := h.RotateToken(t.Context(), api.RotateRequest{Client: client, Token: next}); err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	second := rotate(admin)
+	holds(second)
+	key := api.NewJoinKey()
+	if _, err := h.Invite(t.Context(), api.InviteRequest{Key: key, Grants: api.Grants{All: api.RightRead}, ExpiresIn: 60}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := h.Register(t.Context(), api.RegisterRequest{Key: key, Token: api.NewToken()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotate(other.Client)
+	holds(second)
+	if err := os.WriteFile(file, []byte(string(first)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rotate(admin)
+	holds(first)
+}
+
 // TestRegistrationIsToldOnce registers a client twice, and somebody with a key that is not valid.
 func TestRegistrationIsToldOnce(t *testing.T) {
 	t.Parallel()
