@@ -113,11 +113,31 @@ func (a *app) bench() *cobra.Command {
 	})
 }
 
+// absolute makes the places that the flags name absolute ones: the commands that are measured run
+// elsewhere.
+func (b *benchFlags) absolute() (err error) {
+	if b.dir == "" {
+		b.dir = os.TempDir()
+	}
+	for _, place := range []*string{&b.dir, &b.out, &b.profiles} {
+		if *place == "" {
+			continue
+		}
+		if *place, err = filepath.Abs(*place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // measure runs the benchmark and writes its results.
 func (a *app) measure(ctx context.Context, flags *benchFlags) error {
 	limitMemory(math.MaxInt64) // it is no client, and holds what it sends
 	program, err := os.Executable()
 	if err != nil {
+		return err
+	}
+	if err := flags.absolute(); err != nil {
 		return err
 	}
 	parent, err := os.MkdirTemp(flags.dir, "dfs-bench-")
