@@ -20,7 +20,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,8 +38,8 @@ import (
 type Options struct {
 	Program   string   // the dfs to be measured
 	Work      string   // a directory for everything that is made; it must not exist
-	Workloads []string // names of package workload
-	Peers     []string // names of package peer; those that are missing are reported as such
+	Workloads []string // some of Names
+	Peers     []string // some of PeerNames; those that are missing are reported as such
 	Rounds    int
 	Scales    []float64 // of the workloads, each measured at all of them in turn; none is 1 alone
 	Seed      uint64
@@ -68,11 +67,11 @@ type run struct {
 	crossed  map[crossing][]report.Record // what was counted of the work under way, before it is timed
 }
 
-// Run measures, and returns what was measured also when it ends with an error.
+// Run measures, and returns what was measured also when it ends with an error. Options that do
+// not pass Check are one.
 func Run(ctx context.Context, o Options) (report.Set, error) {
 	r := &run{Options: o, ctx: ctx}
-	works, err := r.works()
-	if err != nil {
+	if err := o.Check(); err != nil {
 		return r.set, err
 	}
 	if len(r.Scales) == 0 {
@@ -83,6 +82,7 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	}
 	defer os.RemoveAll(o.Work) // only now: see the package comment
 	if o.Memory > 0 {
+		var err error
 		if r.group, err = newMemoryGroup(o.Memory); err != nil {
 			return r.set, err
 		}
@@ -96,42 +96,19 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	if err := r.describe(); err != nil {
 		return r.set, err
 	}
-	for i, w := range works {
+	for _, name := range o.Workloads {
+		w, _ := named(name)
 		for _, r.Scale = range r.Scales {
 			err := r.countTurns(w)
 			if err == nil {
 				err = w.measure(r)
 			}
 			if err != nil {
-				return r.set, fmt.Errorf("workload %s, scale %g: %w", o.Workloads[i], r.Scale, err)
+				return r.set, fmt.Errorf("workload %s, scale %g: %w", name, r.Scale, err)
 			}
 		}
 	}
 	return r.set, nil
-}
-
-// works returns what measures each workload.
-func (r *run) works() (list []work, err error) {
-	for _, name := range r.Workloads {
-		one, special := specials()[name]
-		w, ok := workload.Named(name)
-		if !special && !ok {
-			return nil, fmt.Errorf("workload %q is not known; there are %s", name, strings.Join(Names(), ", "))
-		}
-		if !special {
-			one = work{measure: func(r *run) error { return r.transfers(w) }}
-		}
-		list = append(list, one)
-	}
-	return list, nil
-}
-
-// Names lists all workloads and special measurements.
-func Names() (names []string) {
-	for _, w := range workload.All() {
-		names = append(names, w.Name)
-	}
-	return append(names, slices.Sorted(maps.Keys(specials()))...)
 }
 
 // describe measures the machine.

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,14 +115,37 @@ func TestRunAlone(t *testing.T) {
 	}
 }
 
+// TestRunRefuses: what cannot be measured as asked is refused before anything is made.
 func TestRunRefuses(t *testing.T) {
 	there := t.TempDir()
-	for what, o := range map[string]bench.Options{
-		"a directory that is there": {Work: there},
-		"an unknown workload":       {Work: filepath.Join(there, "w"), Workloads: []string{"nonsense"}},
+	for what, change := range map[string]func(*bench.Options){
+		"a directory that is there": func(o *bench.Options) { o.Work = there },
+		"no workload":               func(o *bench.Options) { o.Workloads = nil },
+		"an unknown workload":       func(o *bench.Options) { o.Workloads = []string{"deep", "nonsense"} },
+		"a workload named twice":    func(o *bench.Options) { o.Workloads = []string{"deep", "deep"} },
+		"an unknown peer":           func(o *bench.Options) { o.Peers = []string{"rsync", "rsink"} },
+		"a peer named twice":        func(o *bench.Options) { o.Peers = []string{"rsync", "rsync"} },
+		"a scale of 0":              func(o *bench.Options) { o.Scales = []float64{1, 0} },
+		"a scale that is none":      func(o *bench.Options) { o.Scales = []float64{math.NaN()} },
+		"an infinite scale":         func(o *bench.Options) { o.Scales = []float64{math.Inf(1)} },
+		"no rounds":                 func(o *bench.Options) { o.Rounds = 0 },
+		"negative memory":           func(o *bench.Options) { o.Memory = -1 },
+		"memory of no machine":      func(o *bench.Options) { o.Memory = math.MaxInt64 },
+		"touching too much":         func(o *bench.Options) { o.Touch = math.MaxInt64 },
+		"a negative rate":           func(o *bench.Options) { o.Link.BitsPerSecond = -1 },
+		"a rate of no link":         func(o *bench.Options) { o.Link.BitsPerSecond = math.MaxInt64 },
+		"a link back in time":       func(o *bench.Options) { o.Link.RTT = -1 },
 	} {
-		if _, err := bench.Run(t.Context(), o); err == nil {
-			t.Errorf("%s: no error", what)
+		o := bench.Options{Work: filepath.Join(there, "w"), Workloads: []string{"deep"}, Peers: []string{"rsync"}, Rounds: 1, Scales: []float64{1}}
+		if err := o.Check(); err != nil {
+			t.Fatal(err)
 		}
+		change(&o)
+		if set, err := bench.Run(t.Context(), o); err == nil || len(set.Headers) > 0 {
+			t.Errorf("%s: %v, and %d headers", what, err, len(set.Headers))
+		}
+	}
+	if left, err := os.ReadDir(there); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -106,10 +104,12 @@ func (a *app) bench() *cobra.Command {
 			return a.compareResults(args[0], args[1])
 		case flags.compare || len(args) > 0:
 			return 0, &client.UsageError{Message: "bench takes no arguments, and --compare two files"}
-		case flags.rounds < 1 || slices.ContainsFunc(flags.scales, func(x float64) bool { return x <= 0 }) || flags.rtt < 0 || flags.rate < 0 || flags.touch < 0 || flags.memory < 0:
-			return 0, &client.UsageError{Message: "rounds and scale are above zero, and no flag is below"}
 		}
-		return exitDone, a.measure(ctx, &flags)
+		o, err := flags.options()
+		if err != nil {
+			return 0, err
+		}
+		return exitDone, a.measure(ctx, flags.dir, flags.out, o)
 	})
 }
 
@@ -130,78 +130,48 @@ func (b *benchFlags) absolute() (err error) {
 	return nil
 }
 
-// measure runs the benchmark and writes its results.
-func (a *app) measure(ctx context.Context, flags *benchFlags) error {
+// options are those of a measurement, but for the directory of its work. An error is one of usage.
+func (b *benchFlags) options() (bench.Options, error) {
+	if err := b.absolute(); err != nil {
+		return bench.Options{}, err
+	}
+	o := bench.Options{
+		Workloads: b.workloads, Peers: b.peers, Rounds: b.rounds, Scales: b.scales, Profiles: b.profiles, Seed: b.seed, Turns: b.turns, Cold: b.cold,
+		Touch: times(b.touch, 1<<20), Memory: times(b.memory, 1<<20), Link: link.Link{RTT: b.rtt, BitsPerSecond: times(b.rate, 1e6)},
+		Command: strings.Join(os.Args, " "),
+	}
+	if err := o.Check(); err != nil {
+		return o, &client.UsageError{Message: err.Error()}
+	}
+	return o, nil
+}
+
+// times returns n units, or the most that there is.
+func times(n, unit int64) int64 {
+	if n > math.MaxInt64/unit {
+		return math.MaxInt64
+	}
+	return n * unit
+}
+
+// measure runs the benchmark in a new directory in dir, prints its results and writes them into
+// the directory out, if there is one.
+func (a *app) measure(ctx context.Context, dir, out string, o bench.Options) (err error) {
 	limitMemory(math.MaxInt64) // it is no client, and holds what it sends
-	program, err := os.Executable()
-	if err != nil {
+	if o.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	if err := flags.absolute(); err != nil {
-		return err
-	}
-	parent, err := os.MkdirTemp(flags.dir, "dfs-bench-")
+	parent, err := os.MkdirTemp(dir, "dfs-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(parent)
-	o := bench.Options{
-		Program: program, Work: filepath.Join(parent, "work"), Workloads: flags.workloads, Peers: flags.peers,
-		Rounds: flags.rounds, Scales: flags.scales, Profiles: flags.profiles, Seed: flags.seed, Turns: flags.turns, Cold: flags.cold, Touch: flags.touch << 20, Memory: flags.memory << 20,
-		Link: link.Link{RTT: flags.rtt, BitsPerSecond: flags.rate * 1e6}, Command: strings.Join(os.Args, " "), Log: a.out.stderr,
-	}
-	if flags.out != "" {
-		if err := os.MkdirAll(flags.out, 0o777); err != nil {
-			return err
-		}
-		lines, err := os.Create(filepath.Join(flags.out, "results.json"))
-		if err != nil {
-			return err
-		}
-		defer lines.Close()
-		o.Records = lines
-	}
-	set, err := bench.Run(ctx, o)
-	return errors.Join(err, report.Table(a.out.stdout, set), writePage(flags.out, set))
-}
-
-func writePage(dir string, set report.Set) error {
-	if dir == "" {
-		return nil
-	}
-	page, err := os.Create(filepath.Join(dir, "report.html"))
+	o.Work, o.Log = filepath.Join(parent, "work"), a.out.stderr
+	files, err := newResults(out)
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.HTML(page, set), page.Close())
-}
-
-// compareResults says what got slower from one file of results to another.
-func (a *app) compareResults(old, new string) (int, error) {
-	before, err := readResults(old)
-	if err != nil {
-		return 0, err
-	}
-	after, err := readResults(new)
-	if err != nil {
-		return 0, err
-	}
-	slower, err := report.Compare(a.out.stdout, before, after)
-	if err != nil || slower == 0 {
-		return exitDone, err
-	}
-	return exitFailed, nil
-}
-
-func readResults(path string) (report.Set, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return report.Set{}, err
-	}
-	defer f.Close()
-	set, err := report.Read(f)
-	if err != nil {
-		return set, fmt.Errorf("%s: %w", quoted(path), err)
-	}
-	return set, nil
+	o.Records = files.lines()
+	set, err := bench.Run(ctx, o)
+	return errors.Join(err, report.Table(a.out.stdout, set), files.keep(set, err == nil))
 }
