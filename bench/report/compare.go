@@ -1,12 +1,16 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 )
+
+// ErrApart is the error for two sets of which nothing can be compared.
+var ErrApart = errors.New("the two have no row in common that was measured, so nothing can be compared")
 
 // Compare says what got slower, and what faster, from one set to another, and returns
 // how many rows of dfs got slower.
@@ -20,9 +24,12 @@ import (
 // The tools dfs and dfs-… are what the project changes. The others did not change,
 // unless their version did: where they got slower, the machine did, and that is said
 // apart and not counted.
+//
+// Where no row is in both, or none of those that are was measured, nothing is known: then what
+// there is in each is written, and the error is [ErrApart].
 func Compare(w io.Writer, old, new Set) (slower int, err error) {
 	before, after := byKey(summarise(old)), summarise(new)
-	var c comparison
+	c := comparison{conditions: conditionsDiffer(old, new)}
 	for _, r := range after {
 		was, ok := before[r.key]
 		if !ok {
@@ -37,15 +44,19 @@ func Compare(w io.Writer, old, new Set) (slower int, err error) {
 			c.onlyOld = append(c.onlyOld, r.name())
 		}
 	}
-	_, err = io.WriteString(w, c.text(limitsDiffer(old.limits(), new.limits())))
+	if _, err = io.WriteString(w, c.text(limitsDiffer(old.limits(), new.limits()))); err == nil && c.held == 0 {
+		err = ErrApart
+	}
 	return len(c.slower), err
 }
 
 // comparison gathers what is to be said.
 type comparison struct {
 	slower, faster, others []string
-	same                   int
+	same, held             int // rows without a change, and all that were held against each other
+	failing                []string
 	onlyOld, onlyNew       []string
+	conditions             []string // that are not the same
 }
 
 func byKey(rows []row) map[key]row {
@@ -76,9 +87,15 @@ func (r row) noise() float64 {
 
 // add compares two rows of the same work.
 func (c *comparison) add(was, is row) {
+	if differs := versionDiffers(was, is); differs != "" && !slices.Contains(c.conditions, differs) {
+		c.conditions = append(c.conditions, differs)
+	}
+	if was.runs > 0 || is.runs > 0 {
+		c.held++
+	}
 	switch {
 	case was.runs == 0 && is.runs == 0:
-		c.same++
+		c.failing = append(c.failing, is.name())
 		return
 	case is.runs == 0:
 		c.file(is.tool, true, is.name()+" fails now: "+strings.Join(is.failed, "; "))
@@ -155,12 +172,14 @@ func (c comparison) text(machine []string) string {
 			b.WriteString("  " + line + "\n")
 		}
 	}
-	if len(c.slower) == 0 {
+	if len(c.slower) == 0 && c.held > 0 {
 		b.WriteString("Nothing got slower beyond the noise.\n")
 	}
 	list("Slower beyond the noise:", c.slower)
 	list("Faster beyond the noise:", c.faster)
 	list("Other tools changed, so the machine did, or their version:", c.others)
+	list("Failing in both:", c.failing)
+	list("Warning: not made under the same conditions, so a difference need not be the tools':", c.conditions)
 	list("The machine's limits differ:", machine)
 	list("Only in the old results:", c.onlyOld)
 	list("Only in the new results:", c.onlyNew)

@@ -20,10 +20,7 @@
 package report
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 )
 
@@ -128,52 +125,6 @@ func WriteJSON(w io.Writer, v any) error {
 	}
 	_, err = w.Write(append(data, '\n'))
 	return err
-}
-
-// Read reads a file of results.
-func Read(r io.Reader) (Set, error) {
-	var s Set
-	lines := bufio.NewReader(r)
-	for number := 1; ; number++ {
-		line, err := lines.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return s, err
-		}
-		if bad := s.add(bytes.TrimSpace(line)); bad != nil {
-			return s, fmt.Errorf("line %d: %w", number, bad)
-		}
-		if err == io.EOF {
-			return s, nil
-		}
-	}
-}
-
-// add adds what a line says.
-func (s *Set) add(line []byte) error {
-	if len(line) == 0 {
-		return nil
-	}
-	var kind struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(line, &kind); err != nil {
-		return err
-	}
-	switch kind.Type {
-	case TypeMachine:
-		var h Header
-		if err := json.Unmarshal(line, &h); err != nil {
-			return err
-		}
-		s.Headers = append(s.Headers, h)
-	case TypeRun:
-		var r Record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return err
-		}
-		s.Records = append(s.Records, r)
-	}
-	return nil
 }
 
 // limits returns the machine's limits: of several headers, the last one's.

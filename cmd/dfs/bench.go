@@ -50,7 +50,8 @@ round. A hub's memory counts from its start; -diff_base takes off what was befor
 such a run are not to be compared with others.
 
 With --compare two files of results are held against each other: what got slower beyond the
-noise is named, and the exit code is 1.
+noise is named, and the exit code is 1. It is 1 with an error where they cannot be compared, since
+no row of one is in the other.
 
 Usage:
   dfs bench [flags]
@@ -60,6 +61,8 @@ Examples:
   dfs bench --workload 1k-1gib --peer rsync,restic --rounds 5 --out result
   dfs bench --workload small-100k --scale 0.1 --rtt 20ms --rate 100
   dfs bench --workload small-100k --scale 0.1,1,10 --out growth`
+
+const compareFlag = "compare"
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
@@ -91,19 +94,17 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&b.dir, "dir", "", "work in `DIR` (default: the system's temporary directory)")
 	fs.StringVar(&b.out, "out", "", "write results.json and report.html into `DIR`")
 	fs.StringVar(&b.profiles, "profile", "", "write CPU and heap profiles of each operation of dfs into `DIR`")
-	fs.BoolVar(&b.compare, "compare", false, "compare two files of results")
+	fs.BoolVar(&b.compare, compareFlag, false, "compare two files of results")
 }
 
 func (a *app) bench() *cobra.Command {
 	var flags benchFlags
-	cmd := &cobra.Command{Use: "bench", Short: "measure speed", Long: benchHelp, Args: cobra.MaximumNArgs(2)}
+	cmd := &cobra.Command{Use: "bench", Short: "measure speed", Long: benchHelp}
 	flags.flags(cmd.Flags())
+	cmd.Args = func(_ *cobra.Command, args []string) error { return flags.arguments(cmd.Flags(), args) }
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
-		switch {
-		case flags.compare && len(args) == 2:
+		if len(args) == 2 {
 			return a.compareResults(args[0], args[1])
-		case flags.compare || len(args) > 0:
-			return 0, &client.UsageError{Message: "bench takes no arguments, and --compare two files"}
 		}
 		o, err := flags.options()
 		if err != nil {
@@ -111,6 +112,21 @@ func (a *app) bench() *cobra.Command {
 		}
 		return exitDone, a.measure(ctx, flags.dir, flags.out, o)
 	})
+}
+
+// arguments checks what the command line gives: --compare takes two files and no other flag, a
+// measurement only flags.
+func (b *benchFlags) arguments(fs *pflag.FlagSet, args []string) error {
+	var beside error
+	fs.Visit(func(f *pflag.Flag) {
+		if b.compare && f.Name != compareFlag {
+			beside = &client.UsageError{Message: "--" + f.Name + " says how to measure, and --" + compareFlag + " measures nothing"}
+		}
+	})
+	if b.compare != (len(args) == 2) || len(args) == 1 {
+		return &client.UsageError{Message: "bench takes no arguments, and --" + compareFlag + " two files"}
+	}
+	return beside
 }
 
 // absolute makes the places that the flags name absolute ones: the commands that are measured run

@@ -62,6 +62,7 @@ func TestBenchUsage(t *testing.T) {
 		{"--touch 99999999999999999", "memory is from 0"},
 		{"--rtt -1ms", "round trip"},
 		{"no-argument", "takes no arguments"},
+		{"--compare old new", "--compare measures nothing"}, // beside --out
 	} {
 		code, said := benchCommand(t, append(strings.Fields(c.flags), "--out", dir, "--dir", filepath.Join(dir, "none"))...)
 		if code != exitUsage || !strings.Contains(said, c.says) {
@@ -130,5 +131,39 @@ func TestResults(t *testing.T) {
 	none, err := newResults("")
 	if err != nil || none.lines() != nil || none.keep(report.Set{}, true) != nil {
 		t.Errorf("results that nobody asked for: %v", err)
+	}
+}
+
+// TestBenchCompare: two files, and nothing else; what cannot be compared is no "nothing got slower".
+func TestBenchCompare(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const line = `{"type":"run","workload":"w","operation":"push","tool":"dfs","wall":%WALL%}`
+	for name, text := range map[string]string{
+		"old": strings.ReplaceAll(line, "%WALL%", "1"), "slow": strings.ReplaceAll(line, "%WALL%", "2"), "minus": strings.ReplaceAll(line, "%WALL%", "-1"),
+		"other": strings.ReplaceAll(strings.ReplaceAll(line, "%WALL%", "1"), "push", "pull"), "foo": `{"foo":1}`, "empty": "",
+	} {
+		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"old old", exitDone, "Nothing got slower"},
+		{"old slow", exitFailed, "Slower beyond the noise"},
+		{"old other", exitFailed, "no row in common"},
+		{"old foo", exitFailed, "foo: no results are in it"},
+		{"empty old", exitFailed, "empty: no results are in it"},
+		{"old minus", exitFailed, `minus: line 1: "wall" is -1`},
+		{"old", exitUsage, "two files"},
+		{"", exitUsage, "two files"},
+		{"old old --rounds 5", exitUsage, "--rounds says how to measure"},
+	} {
+		code, said := benchCommand(t, append([]string{"--compare"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(said, c.says) || strings.Contains(said, "Nothing got slower") != (code == exitDone) {
+			t.Errorf("%s: exit %d, want %d and %q:\n%s", c.args, code, c.code, c.says, said)
+		}
 	}
 }
