@@ -29,6 +29,12 @@ func TestMain(m *testing.M) {
 		os.Stdout.Write(append(bytes.Repeat([]byte("x"), 200_000), "the end"...))
 		os.Stderr.WriteString(os.Getenv("MEASURE_WORD"))
 		os.Exit(3)
+	case "brief":
+		b := make([]byte, taken)
+		for i := 0; i < len(b); i += 1024 {
+			b[i]++
+		}
+		runtime.KeepAlive(b)
 	case "hang":
 		time.Sleep(time.Hour)
 	}
@@ -69,6 +75,37 @@ func TestRun(t *testing.T) {
 		}
 		if runtime.GOOS == "linux" && (u.PeakAnon < taken || u.PeakRSS < u.PeakAnon || u.PeakRSS > 4*taken) {
 			t.Errorf("%s took %d, and %d anonymous and %d resident bytes were seen", what, taken, u.PeakAnon, u.PeakRSS)
+		}
+	}
+}
+
+// TestRunBriefly: the peak of a command that ends as soon as it has taken its memory is told, and
+// that of this process, which is greater, is not taken for it.
+func TestRunBriefly(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	u := run(t, "brief")
+	if u.PeakRSS < taken || u.PeakRSS > 2*taken {
+		t.Errorf("took %d, and %d resident bytes were seen", taken, u.PeakRSS)
+	}
+	b := make([]byte, 4*taken)
+	for i := 0; i < len(b); i += 1024 {
+		b[i]++
+	}
+	if u := run(t, "print"); u.PeakRSS >= taken {
+		t.Errorf("a small command is said to have taken %d", u.PeakRSS)
+	}
+	runtime.KeepAlive(b)
+	if u, err := Run(t.Context(), []string{"true"}, nil, ""); err != nil || u.PeakAnon > u.PeakRSS {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for watched, want := range map[time.Duration]time.Duration{0: time.Millisecond, 80 * time.Millisecond: 10 * time.Millisecond, time.Hour: 20 * time.Millisecond} {
+		if got := interval(watched); got != want {
+			t.Errorf("after %v the next look is in %v, want %v", watched, got, want)
 		}
 	}
 }

@@ -2,9 +2,12 @@
 // in a state in which figures can be compared.
 //
 // Memory and the CPU time of a process that goes on are read from /proc, so
-// on other systems than Linux they are 0. Memory is looked at every 20 ms: what
-// a command takes for less long may be missed, except that PeakRSS also holds
-// the kernel's own record of each process that was seen.
+// on other systems than Linux they are 0. Memory is looked at every millisecond at
+// first, and the longer it goes on the more seldom, down to every 20 ms: what a
+// command takes for less long may be missed, except that PeakRSS also holds the
+// kernel's own record of each process that was seen, and of the command as it
+// ended. That record is no use where it is not above this process's own peak,
+// since a command begins with the record of who started it.
 //
 // Trees that were measured are to be given to Discard and not deleted:
 // creating files soon after many were deleted is up to ten times slower on
@@ -23,15 +26,19 @@ import (
 type Usage struct {
 	Wall      float64 // seconds from before its start until it had ended and its output was read
 	User, Sys float64 // CPU seconds, of it and of the children that it waited for
-	PeakAnon  int64   // most anonymous memory, of it and all below it at one moment
+	PeakAnon  int64   // most anonymous memory, of it and all below it at one moment; 0: it was too short to tell
 	PeakRSS   int64   // most resident memory, likewise
 	Exit      int     // exit code, -1 for a signal
 
 	Stdout, Stderr []byte // the last 64 KiB
 }
 
-// interval is how often memory is looked at.
-const interval = 20 * time.Millisecond
+const (
+	// leastLooks is how many looks at a command tell its peak of memory.
+	leastLooks = 5
+	// inexact is what the kernel's records of peaks may be off by.
+	inexact = 1 << 20
+)
 
 // Run runs a command with its arguments in the directory dir, with the
 // environment env (nil: this process's own) and no input. A command that
@@ -46,6 +53,7 @@ func Run(ctx context.Context, argv []string, env []string, dir string) (Usage, e
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, dir, stdout, stderr
 	cmd.WaitDelay = 5 * time.Second // for output that something it left behind keeps open
 	inGroup(cmd)
+	forgetPeak()
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return Usage{}, err
@@ -54,6 +62,12 @@ func Run(ctx context.Context, argv []string, env []string, dir string) (Usage, e
 	err := cmd.Wait()
 	wall := time.Since(start).Seconds()
 	_, _, anon, rss := watch.Stop()
+	if watch.looks < leastLooks {
+		anon, rss = 0, 0
+	}
+	if most := maxRSS(cmd.ProcessState); most > ownPeak()+inexact {
+		rss = max(rss, most)
+	}
 	u := Usage{
 		Wall: wall, User: cmd.ProcessState.UserTime().Seconds(), Sys: cmd.ProcessState.SystemTime().Seconds(),
 		PeakAnon: anon, PeakRSS: rss, Exit: cmd.ProcessState.ExitCode(), Stdout: stdout.b, Stderr: stderr.b,

@@ -11,6 +11,7 @@ type Watch struct {
 	stop chan struct{}
 	wg   sync.WaitGroup
 
+	looks       int    // at the process, alive
 	first, last sample // CPU time when watching began, and when last seen
 	anon, rss   int64  // peaks
 }
@@ -32,7 +33,8 @@ func Start(pid int) *Watch {
 }
 
 func (w *Watch) loop() {
-	tick := time.NewTicker(interval)
+	began := time.Now()
+	tick := time.NewTimer(interval(0))
 	defer tick.Stop()
 	for {
 		select {
@@ -40,8 +42,14 @@ func (w *Watch) loop() {
 			return
 		case <-tick.C:
 			w.look()
+			tick.Reset(interval(time.Since(began)))
 		}
 	}
+}
+
+// interval returns how long to wait for the next look after so long a watch.
+func interval(watched time.Duration) time.Duration {
+	return min(max(time.Millisecond, watched/8), 20*time.Millisecond)
 }
 
 // look takes a sample; a process that has ended leaves the last one.
@@ -50,6 +58,7 @@ func (w *Watch) look() {
 	if !ok {
 		return
 	}
+	w.looks++
 	w.last = s
 	w.anon = max(w.anon, s.anon)
 	w.rss = max(w.rss, s.rss, s.high)
