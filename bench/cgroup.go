@@ -48,6 +48,14 @@ func (g *memoryGroup) kills() int64 {
 	return 0
 }
 
+// explain adds to an error that memory was not enough, where that is so.
+func (g *memoryGroup) explain(err error) error {
+	if n := g.kills(); n > 0 {
+		return fmt.Errorf("%v was not enough, and the kernel killed processes (%d): %w", g, n, err)
+	}
+	return err
+}
+
 // String names the bound as reports do.
 func (g *memoryGroup) String() string {
 	if g == nil {

@@ -55,6 +55,15 @@ func TestMemoryGroup(t *testing.T) {
 	}
 }
 
+// TestMemoryTooSmall: a hub that cannot even start says why.
+func TestMemoryTooSmall(t *testing.T) {
+	r := smallOfDfs(t)
+	r.group = group(t, 1<<20)
+	if _, err := r.startHub(t.TempDir()); err == nil || !strings.HasPrefix(err.Error(), "1 MiB was not enough") {
+		t.Error(err)
+	}
+}
+
 // peak returns the most that a group took, or skips the test where that is not told.
 func peak(t *testing.T, g *memoryGroup) int64 {
 	t.Helper()

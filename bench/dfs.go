@@ -56,7 +56,7 @@ func (r *run) startHub(data string, under ...string) (*hub, error) {
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err != nil || !ok {
 		h.cmd.Process.Kill()
-		return nil, fmt.Errorf("hub: %q, %v", line, errors.Join(err, h.cmd.Wait()))
+		return nil, r.group.explain(fmt.Errorf("hub: %q, %v", line, errors.Join(err, h.cmd.Wait())))
 	}
 	h.url = url
 	if r.relayed() {
@@ -183,10 +183,7 @@ func (d *dfsTool) observe(rec *report.Record, do func() error) error {
 	err = do()
 	rec.HubUser, rec.HubSys, rec.HubPeakAnon, rec.HubPeakRSS = watch.Stop()
 	if err := errors.Join(err, stop()); err != nil {
-		if n := d.r.group.kills(); n > 0 {
-			err = fmt.Errorf("%v was not enough, and the kernel killed processes (%d): %w", d.r.group, n, err)
-		}
-		return err
+		return d.r.group.explain(err)
 	}
 	if d.hub.proxy != nil {
 		setWire(rec, d.hub.proxy.Counts())
