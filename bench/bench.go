@@ -18,6 +18,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,7 +70,7 @@ type run struct {
 
 // Run measures, and returns what was measured also when it ends with an error. Options that do
 // not pass Check are one.
-func Run(ctx context.Context, o Options) (report.Set, error) {
+func Run(ctx context.Context, o Options) (set report.Set, err error) {
 	r := &run{Options: o, ctx: ctx}
 	if err := o.Check(); err != nil {
 		return r.set, err
@@ -80,9 +81,8 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 	if err := os.Mkdir(o.Work, 0o700); err != nil {
 		return r.set, err
 	}
-	defer os.RemoveAll(o.Work) // only now: see the package comment
+	defer func() { err = errors.Join(err, r.remove()) }() // only now: see the package comment
 	if o.Memory > 0 {
-		var err error
 		if r.group, err = newMemoryGroup(o.Memory); err != nil {
 			return r.set, err
 		}
@@ -109,6 +109,12 @@ func Run(ctx context.Context, o Options) (report.Set, error) {
 		}
 	}
 	return r.set, nil
+}
+
+// remove removes all that was made, which takes a while.
+func (r *run) remove() error {
+	r.logf("removing %s", r.Work)
+	return os.RemoveAll(r.Work)
 }
 
 // describe measures the machine.

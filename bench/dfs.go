@@ -38,6 +38,7 @@ func (r *run) startHub(data string, under ...string) (*hub, error) {
 	argv := r.command(under, "serve", "--data", data, "--listen", "127.0.0.1:0")
 	h := &hub{cmd: exec.CommandContext(r.ctx, argv[0], argv[1:]...)}
 	h.cmd.Env = r.env()
+	measure.EndWithUs(h.cmd)
 	stderr, err := h.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

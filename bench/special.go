@@ -62,6 +62,7 @@ func (r *run) killedPush() error {
 		argv := r.command(nil, "push", d.from, "--volume", "v", "--hub", d.hub.url)
 		cmd := exec.CommandContext(r.ctx, argv[0], argv[1:]...)
 		cmd.Env = r.env()
+		measure.EndWithUs(cmd)
 		if err := cmd.Start(); err != nil {
 			return err
 		}

@@ -66,6 +66,7 @@ func (t *peerTool) start() (err error) {
 	daemon := exec.CommandContext(t.r.ctx, step.Argv[0], step.Argv[1:]...)
 	daemon.Env = append(os.Environ(), step.Env...)
 	daemon.Dir = step.Dir
+	measure.EndWithUs(daemon)
 	if err := daemon.Start(); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package measure
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +37,15 @@ func TestMain(m *testing.M) {
 			b[i]++
 		}
 		runtime.KeepAlive(b)
+	case "start":
+		cmd := exec.Command(os.Args[0])
+		cmd.Env, cmd.Stdout = append(os.Environ(), "MEASURE_TEST=hang"), os.Stdout
+		EndWithUs(cmd)
+		if err := cmd.Start(); err != nil {
+			os.Exit(9)
+		}
+		os.Stdout.WriteString("started")
+		select {}
 	case "hang":
 		time.Sleep(time.Hour)
 	}
@@ -131,6 +142,32 @@ func TestRunFails(t *testing.T) {
 	defer cancel()
 	if _, err := Run(ctx, []string{os.Args[0]}, append(os.Environ(), "MEASURE_TEST=hang"), ""); err == nil {
 		t.Error("a command that was ended is no error")
+	}
+}
+
+// TestEndWithUs kills a process and sees what it has started end: nobody has its output open any more.
+func TestEndWithUs(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux does that")
+	}
+	output, input, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env, cmd.Stdout = append(os.Environ(), "MEASURE_TEST=start"), input
+	if err := errors.Join(cmd.Start(), input.Close(), output.SetReadDeadline(time.Now().Add(20*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, len("started"))
+	if _, err := io.ReadFull(output, said); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if _, err := io.ReadAll(output); err != nil {
+		t.Errorf("what it had started goes on: %v", err)
 	}
 }
 

@@ -53,6 +53,7 @@ func Run(ctx context.Context, argv []string, env []string, dir string) (Usage, e
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, dir, stdout, stderr
 	cmd.WaitDelay = 5 * time.Second // for output that something it left behind keeps open
 	inGroup(cmd)
+	EndWithUs(cmd)
 	forgetPeak()
 	start := time.Now()
 	if err := cmd.Start(); err != nil {

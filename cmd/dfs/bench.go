@@ -62,7 +62,10 @@ Examples:
   dfs bench --workload small-100k --scale 0.1 --rtt 20ms --rate 100
   dfs bench --workload small-100k --scale 0.1,1,10 --out growth`
 
-const compareFlag = "compare"
+const (
+	benchName   = "bench"
+	compareFlag = "compare"
+)
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
@@ -99,7 +102,7 @@ func (b *benchFlags) flags(fs *pflag.FlagSet) {
 
 func (a *app) bench() *cobra.Command {
 	var flags benchFlags
-	cmd := &cobra.Command{Use: "bench", Short: "measure speed", Long: benchHelp}
+	cmd := &cobra.Command{Use: benchName, Short: "measure speed", Long: benchHelp}
 	flags.flags(cmd.Flags())
 	cmd.Args = func(_ *cobra.Command, args []string) error { return flags.arguments(cmd.Flags(), args) }
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
@@ -181,7 +184,7 @@ func (a *app) measure(ctx context.Context, dir, out string, o bench.Options) (er
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(parent)
+	defer func() { err = errors.Join(err, os.RemoveAll(parent)) }()
 	o.Work, o.Log = filepath.Join(parent, "work"), a.out.stderr
 	files, err := newResults(out)
 	if err != nil {

@@ -89,6 +89,9 @@ func hint(code int, command string, err error) string {
 	case exitBusy:
 		return "try again when it is done, or let --wait DURATION be longer"
 	case exitInterrupted:
+		if command == benchName {
+			return "what was measured until then stands above, and in the directory that --out names; another run begins anew"
+		}
 		return "nothing is lost; run the same command again to go on"
 	}
 	return ""

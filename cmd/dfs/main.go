@@ -39,10 +39,15 @@ func main() {
 	os.Exit(Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
-// Main runs the command line args and returns its exit code. The first SIGINT
-// or SIGTERM cancels the run, which then ends safely; the second kills.
+// Main runs the command line args and returns its exit code. The first SIGINT,
+// SIGTERM or, for a terminal that was closed, SIGHUP cancels the run, which then
+// ends safely; the second kills. A SIGHUP that is ignored (nohup) stays so.
 func Main(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
