@@ -135,6 +135,8 @@ func (d *dfsTool) status(rec *report.Record) (bool, error) {
 	return true, d.call(rec, "status", d.from)
 }
 
+func (d *dfsTool) stored() (int64, error) { return stored(d.data) }
+
 // summary is what the last line of --json tells.
 type summary struct {
 	Type          string `json:"type"`
@@ -169,7 +171,7 @@ func (d *dfsTool) call(rec *report.Record, args ...string) error {
 // observe has a client do something, and fills in what the hub took, what the store grew by, and,
 // where there is a proxy, what crossed it.
 func (d *dfsTool) observe(rec *report.Record, do func() error) error {
-	before, err := measure.Blocks(d.data)
+	before, err := d.stored()
 	if err != nil {
 		return err
 	}
@@ -189,7 +191,7 @@ func (d *dfsTool) observe(rec *report.Record, do func() error) error {
 	if d.hub.proxy != nil {
 		setWire(rec, d.hub.proxy.Counts())
 	}
-	after, err := measure.Blocks(d.data)
+	after, err := d.stored()
 	rec.StoreBytes = after - before
 	return err
 }

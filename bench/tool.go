@@ -91,14 +91,14 @@ func (t *peerTool) end() error {
 }
 
 func (t *peerTool) push(rec *report.Record) error {
-	before, err := blocks(t.site.Store)
+	before, err := t.stored()
 	if err != nil {
 		return err
 	}
 	if err := t.durable(rec, t.p.Push, t.p.Durable); err != nil {
 		return err
 	}
-	after, err := blocks(t.site.Store)
+	after, err := t.stored()
 	rec.StoreBytes = after - before
 	return err
 }
@@ -165,10 +165,13 @@ func listening(ctx context.Context, port int) error {
 	return fmt.Errorf("nobody listens on %s", address(port))
 }
 
-// blocks is measure.Blocks of a directory that may not be there.
-func blocks(dir string) (int64, error) {
+func (t *peerTool) stored() (int64, error) { return stored(t.site.Store) }
+
+// stored returns the bytes allocated for a directory, which may not be there, when all is written.
+func stored(dir string) (int64, error) {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
+	measure.SyncAll()
 	return measure.Blocks(dir)
 }

@@ -22,6 +22,8 @@ type contestant interface {
 	push(rec *report.Record) error
 	pull(rec *report.Record) error
 	status(rec *report.Record) (bool, error)
+	// stored returns the bytes that are allocated for the store when all is written.
+	stored() (int64, error)
 }
 
 // transfers measures a workload: pushes and pulls, of everything, of nothing, and of what churn changed.

@@ -156,9 +156,19 @@ func (r *run) versionsSpace() error {
 	})
 }
 
-// pushVersions is a round of versionsSpace.
+// pushVersions is a round of versionsSpace. What a store grew by in a state is counted from the
+// state before, so that nothing that it does later is lost, and all of them are what it grew by.
 func (r *run) pushVersions(all []contestant, blank report.Record, round int) error {
 	name, order := report.OpFirstState, turn(all, round)
+	before := map[string]int64{}
+	push := func(c contestant, rec *report.Record) (bool, error) {
+		if err := c.push(rec); err != nil {
+			return true, err
+		}
+		now, err := c.stored()
+		rec.StoreBytes, before[c.name()] = now-before[c.name()], now
+		return true, err
+	}
 	for n := range workload.Versions {
 		if n > 0 {
 			name, order = report.OpNextState, turn(all, round+n-1)
@@ -171,7 +181,7 @@ func (r *run) pushVersions(all []contestant, blank report.Record, round int) err
 			}
 		}
 		blank.Run = round*workload.Versions + n
-		if err := r.each(order, name, blank, pushing); err != nil {
+		if err := r.each(order, name, blank, push); err != nil {
 			return err
 		}
 	}

@@ -102,6 +102,18 @@ func TestPeaksAreTheGreatestAndFailuresDoNotCount(t *testing.T) {
 	}
 }
 
+// TestStoreOfStates: a store that allocates ahead shows what its states took all the same.
+func TestStoreOfStates(t *testing.T) {
+	s := set("dfs", 1, 1, 1, 1)
+	for i := range s.Records {
+		s.Records[i].Operation, s.Records[i].StoreBytes = OpNextState, 4*kib
+	}
+	s.Records[2].StoreBytes = 4 * mib
+	if r := summarise(s)[0]; r.store != (4*mib+12*kib)/4 {
+		t.Errorf("%d bytes a state", r.store)
+	}
+}
+
 // TestSizeOfMissingTool: the first row of a group names it, also where its tool is missing.
 func TestSizeOfMissingTool(t *testing.T) {
 	s := Set{Records: []Record{{Workload: "w", Operation: OpPush, Tool: "kopia", Scale: 1, Failed: "missing"}}}

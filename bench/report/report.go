@@ -13,7 +13,7 @@
 // Runs that agree in workload, operation, link, cache and scale are a group: the same
 // work. A group's runs of one tool are a row. A row's figures are the median of its
 // runs, with the least and the greatest wall time beside it, but for memory, where
-// the greatest peak stands. Runs that failed count as failures and in no figure.
+// the greatest peak stands, and for what a store grew by in the states of a tree, which is the mean. Runs that failed count as failures and in no figure.
 //
 // Each row is held against the row of [Baseline] in its group, and against the least
 // time that the machine's own limits allow ([Limit]).

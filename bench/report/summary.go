@@ -44,7 +44,8 @@ type key struct {
 }
 
 // row is what the runs of one tool on the same work come to. Figures are medians, but
-// for the peaks of memory, which are the greatest.
+// for the peaks of memory, which are the greatest, and what the store grew by in the
+// states of a tree, which is the mean.
 type row struct {
 	key
 	version string
@@ -185,12 +186,25 @@ func (r *row) measure(good []Record) {
 	r.requests = count(func(x Record) int64 { return x.Requests })
 	r.roundTrips = count(func(x Record) int64 { return x.RoundTrips })
 	r.store = count(func(x Record) int64 { return x.StoreBytes })
+	if r.operation == OpNextState {
+		r.store = meanStore(good)
+	}
 	if r.bytes > 0 {
 		r.perGiB = r.wall / (float64(r.bytes) / gib)
 	}
 	if r.files > 0 {
 		r.perFile = r.wall / float64(r.files)
 	}
+}
+
+// meanStore is what a store grew by in all runs, by their number: in a single one it may write into
+// what it has allocated before, or allocate for those to come.
+func meanStore(runs []Record) int64 {
+	sum := int64(0)
+	for _, r := range runs {
+		sum += r.StoreBytes
+	}
+	return sum / int64(len(runs))
 }
 
 // values returns a figure of each run, sorted.

@@ -92,6 +92,7 @@ func legend(s Set, rows []row) string {
 		"user+sys: processor time in user and system mode, of the client and of the hub.\n" +
 		"anon, resident: greatest peak of anonymous memory, and of resident memory, which holds mapped files too.\n" +
 		"turns: round trips, each connection's handshake among them; on loopback counted in an untimed round, as is the wire of tools that do not tell it.\n" +
+		"stored: by how much the blocks allocated for the store grew, which for one small operation depends on what was allocated before; of states, the mean of all.\n" +
 		"files/s, MiB/s: all that the work holds, whether it moved or not; no MiB/s where only names are looked at.\n" +
 		"of limit: the least time that the machine's limits allow, as a part of the wall time.\n")
 	told := map[string]bool{}

@@ -41,6 +41,10 @@ Round trips on loopback are counted in a round before the timed ones, through a 
 hub and daemons; --turns=false saves it. Of limit is the least time that what the machine was
 measured to do allows, as a part of the wall time; the formulas stand below the table.
 
+Stored is by how many bytes the blocks allocated for a store grew. A store may write into what
+it allocated before, or allocate ahead and tidy up later: for one small operation the figure is
+only a hint. In versions-space it is what the store grew by in all states, by their number.
+
 With --memory dfs and its hub run in one control group of Linux with so much memory, page
 cache included; with --cold what they read of the source counts too. Other tools are not bounded.
 
