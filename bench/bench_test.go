@@ -52,6 +52,9 @@ func TestRun(t *testing.T) {
 		if rec.Tool == "dfs" && rec.HubPeakRSS <= 0 && rec.Operation != "hub ready after kill -9" {
 			t.Errorf("%+v: the hub was not watched", rec)
 		}
+		if rec.Operation == report.OpStatus && (rec.Requests == 0 || rec.WireSent == 0 || rec.WireReceived == 0) {
+			t.Errorf("%+v: what crossed the wire is not told", rec)
+		}
 		operations = append(operations, rec.Tool+" "+rec.Operation)
 	}
 	for _, want := range []string{"dfs push", "dfs unchanged", "dfs status", "dfs pull", "dfs push-churn", "dfs pull-churn", "dfs push resumed after a kill", "dfs push of the next state",

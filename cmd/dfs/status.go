@@ -56,10 +56,38 @@ func (a *app) status() *cobra.Command {
 	})
 }
 
+// statusLine is the JSON form of a status, with what asking the hub took.
+type statusLine struct {
+	*client.Status
+	wire
+}
+
+// wire is what crossed the wire.
+type wire struct {
+	BytesSent     int64 `json:"bytes_sent"`
+	BytesReceived int64 `json:"bytes_received"`
+	Requests      int64 `json:"requests"`
+}
+
+// crossed returns what crossed the wire, if there was one.
+func crossed(conn client.Conn) wire {
+	if conn == nil {
+		return wire{}
+	}
+	t := conn.Traffic()
+	return wire{t.Sent, t.Received, t.Requests}
+}
+
 // inspect prints the changes, in JSON as they come, then the status.
 func (a *app) inspect(ctx context.Context, cfg client.Config, offline bool) (int, error) {
 	progress := a.out.startProgress()
 	cfg.Report = progress.report
+	var conn client.Conn // nil: the hub was not asked
+	dial := cfg.Dial
+	cfg.Dial = func(ctx context.Context, location string) (_ client.Conn, err error) {
+		conn, err = dial(ctx, location)
+		return conn, err
+	}
 	changes := map[client.Side][]client.Change{}
 	st, err := client.Inspect(ctx, cfg, offline, func(c client.Change) error {
 		switch {
@@ -78,7 +106,7 @@ func (a *app) inspect(ctx context.Context, cfg client.Config, offline bool) (int
 	a.out.paths("nested", st.Nested, "a replica of its own (it holds .dfs); left alone")
 	a.out.problems(st.Problems)
 	if a.out.json {
-		a.out.object(st)
+		a.out.object(statusLine{st, crossed(conn)})
 	} else {
 		a.out.status(st, changes)
 	}
