@@ -1,7 +1,10 @@
 package report
 
 import (
+	"bytes"
+	"errors"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -74,6 +77,24 @@ func TestPartOfLimit(t *testing.T) {
 	s.Records[0].Link, s.Records[0].WireSent, s.Records[0].WireReceived = "100ms-8mbit", 3e5, 1e5
 	if r := summarise(s)[0]; math.Abs(r.ofLimit-0.6) > 1e-9 {
 		t.Errorf("%v of the limit over a slow link, want 0.6", r.ofLimit)
+	}
+}
+
+// TestBeyondLimit: a part above the whole is no figure, and the reader is told why there is none.
+func TestBeyondLimit(t *testing.T) {
+	for write, says := range map[float64]bool{5 * mib: true, 20 * mib: false} { // the limit is 2 s, or ½ s
+		s := set("dfs", 1)
+		s.Headers = []Header{{Limits: map[string]float64{LimitWriteSync: write}}}
+		var table, page bytes.Buffer
+		if err := errors.Join(Table(&table, s), HTML(&page, s)); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(table.String(), "  >100 %\n") != says || strings.Contains(table.String(), "of limit, >100 %: ") != says || strings.Contains(table.String(), "200 %") {
+			t.Errorf("at %v:\n%s", write, table.String())
+		}
+		if strings.Contains(page.String(), "<dt>&gt;100 %</dt>") != says {
+			t.Errorf("at %v: the page does not say so, or it does", write)
+		}
 	}
 }
 

@@ -145,6 +145,23 @@ func percent(v float64) string {
 	return fmt.Sprintf("%.0f %%", v*100)
 }
 
+// beyondLimit stands where a tool took less than the least time.
+const (
+	beyondLimit      = ">100 %"
+	beyondLimitMeans = "no limit for it: the tool does less than the formula counts (rsync hashes nothing), or the machine was slower when its limits were measured, and they are not to be believed."
+)
+
+// beatsLimit reports whether a row took less than the least time, by more than rounding.
+func (r row) beatsLimit() bool { return r.ofLimit >= 1.005 }
+
+// partOfLimit writes the least time as a part of the wall time.
+func (r row) partOfLimit() string {
+	if r.beatsLimit() {
+		return beyondLimit
+	}
+	return percent(r.ofLimit)
+}
+
 // filesPerSecond writes the files of the work by the wall time.
 func (r row) filesPerSecond() string {
 	if r.wall <= 0 || r.files == 0 {

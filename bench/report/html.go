@@ -3,6 +3,7 @@ package report
 import (
 	"html/template"
 	"io"
+	"slices"
 )
 
 // page is what the template shows.
@@ -56,6 +57,9 @@ func pageOf(s Set) page {
 	for _, h := range s.Headers {
 		p.Machines = append(p.Machines, machine{h.Time, h.Command, h.Seed, machineLines(h.Machine), limitLines(h.Limits)})
 		p.Time, p.Command = h.Time, h.Command
+	}
+	if slices.ContainsFunc(rows, row.beatsLimit) {
+		p.Formulas = append(p.Formulas, named{beyondLimit, beyondLimitMeans})
 	}
 	told := map[string]bool{}
 	for i, r := range rows {

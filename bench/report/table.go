@@ -20,7 +20,7 @@ func (r row) cells() []string {
 	}
 	return []string{r.tool, duration(r.wall), r.between(), times(r.ratio), both(r.user, r.sys), both(r.hubUser, r.hubSys),
 		size(r.anon), size(r.hubAnon), size(r.rss), size(r.hubRSS),
-		size(r.wire), count(r.requests), count(r.roundTrips), size(r.store), r.filesPerSecond(), r.mibPerSecond(), percent(r.ofLimit)}
+		size(r.wire), count(r.requests), count(r.roundTrips), size(r.store), r.filesPerSecond(), r.mibPerSecond(), r.partOfLimit()}
 }
 
 // remarks returns what must be said about a row in words.
@@ -95,6 +95,9 @@ func legend(s Set, rows []row) string {
 		"stored: by how much the blocks allocated for the store grew, which for one small operation depends on what was allocated before; of states, the mean of all.\n" +
 		"files/s, MiB/s: all that the work holds, whether it moved or not; no MiB/s where only names are looked at.\n" +
 		"of limit: the least time that the machine's limits allow, as a part of the wall time.\n")
+	if slices.ContainsFunc(rows, row.beatsLimit) {
+		b.WriteString("of limit, " + beyondLimit + ": " + beyondLimitMeans + "\n")
+	}
 	told := map[string]bool{}
 	for _, r := range rows {
 		if r.limitFormula != "" && !told[r.operation] {
