@@ -164,8 +164,8 @@ func (r *run) add(rec report.Record) error {
 	if r.Cold {
 		rec.Cache = "cold"
 	}
-	if r.group != nil && strings.HasPrefix(rec.Tool, "dfs") {
-		rec.Cache += ", " + r.group.String()
+	if r.group != nil { // of all tools, so that they stay one group
+		rec.Cache += ", dfs in " + r.group.String()
 	}
 	r.set.Records = append(r.set.Records, rec)
 	r.logf("  %-22s %-16s %8.3f s%s", rec.Operation, rec.Tool, rec.Wall, failure(rec.Failed))
@@ -176,6 +176,9 @@ func (r *run) add(rec report.Record) error {
 func (r *run) linkName() string {
 	if !r.linked() {
 		return "loopback"
+	}
+	if r.Link.BitsPerSecond == 0 {
+		return r.Link.RTT.String()
 	}
 	return fmt.Sprintf("%v-%dmbit", r.Link.RTT, r.Link.BitsPerSecond/1e6)
 }

@@ -137,7 +137,7 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec := r.set.Records[0]; rec.Cache != "warm, 256 MiB" {
+	if rec := r.set.Records[0]; rec.Cache != "warm, dfs in 256 MiB" {
 		t.Errorf("the record says %q", rec.Cache)
 	}
 }

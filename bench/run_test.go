@@ -4,6 +4,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"dfs/bench/link"
 )
 
 // small returns a small run in a new directory.
@@ -23,4 +26,15 @@ func smallOfDfs(t *testing.T) *run {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return r
+}
+
+// TestLinkName: a rate that is not bounded has no name.
+func TestLinkName(t *testing.T) {
+	for want, l := range map[string]link.Link{
+		"loopback": {}, "20ms": {RTT: 20 * time.Millisecond}, "20ms-100mbit": {RTT: 20 * time.Millisecond, BitsPerSecond: 100e6}, "0s-10mbit": {BitsPerSecond: 10e6},
+	} {
+		if got := (&run{Options: Options{Link: l}}).linkName(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
