@@ -15,13 +15,13 @@ import (
 
 // A Machine says what a machine is; what cannot be found out is empty or 0.
 type Machine struct {
-	CPU         string // the model
-	Cores       int    // that this process may use
-	MemoryBytes int64
-	Kernel      string // its release
-	FS          string // type of the file system, and on Linux its options
-	Go          string // version
-	OS          string // system and architecture, and on Linux the distribution
+	CPU         string `json:"cpu"`   // the model
+	Cores       int    `json:"cores"` // that this process may use
+	MemoryBytes int64  `json:"memory_bytes"`
+	Kernel      string `json:"kernel"`      // its release
+	FS          string `json:"file_system"` // its type, and on Linux its options
+	Go          string `json:"go"`          // version
+	OS          string `json:"os"`          // system and architecture, and on Linux the distribution
 }
 
 // Describe describes the machine, and the file system that holds dir.

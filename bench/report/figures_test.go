@@ -135,12 +135,18 @@ func TestStoreOfStates(t *testing.T) {
 	}
 }
 
-// TestSizeOfMissingTool: the first row of a group names it, also where its tool is missing.
-func TestSizeOfMissingTool(t *testing.T) {
+// TestMissingTool: it comes last, and does not take the size from a group of which it comes first.
+func TestMissingTool(t *testing.T) {
 	s := Set{Records: []Record{{Workload: "w", Operation: OpPush, Tool: "kopia", Scale: 1, Failed: "missing"}}}
 	s.Records = append(s.Records, set("dfs", 1).Records...)
-	if r := summarise(s)[0]; r.tool != "kopia" || r.title() != "w, push (10 files, 10.0 MiB): no rsync to compare with" {
-		t.Errorf("%s: %q", r.tool, r.title())
+	for i, tool := range []string{"dfs", "kopia"} {
+		if r := summarise(s)[i]; r.tool != tool || r.title() != "w, push (10 files, 10.0 MiB): no rsync to compare with" {
+			t.Errorf("%s: %q", r.tool, r.title())
+		}
+	}
+	s.Records[1].Files = 1
+	if title := summarise(s)[0].title(); !strings.Contains(title, "(1 file, ") {
+		t.Error(title)
 	}
 }
 

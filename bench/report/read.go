@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // The most that a figure of a record may be: beyond it is damage.
@@ -60,6 +61,7 @@ func (s *Set) add(line []byte) error {
 				return fmt.Errorf("the limit %q is %g, which cannot be", name, v)
 			}
 		}
+		h.Machine = renamed(h.Machine)
 		s.Headers = append(s.Headers, h)
 	case TypeRun:
 		var r Record
@@ -69,9 +71,27 @@ func (s *Set) add(line []byte) error {
 		if err := r.check(); err != nil {
 			return err
 		}
+		r.Link = strings.TrimSuffix(r.Link, "-0mbit") // so a link of no rate was named once
 		s.Records = append(s.Records, r)
 	}
 	return nil
+}
+
+// renamed gives what is known of a machine the names that it has now, in files in which it had those of Go.
+func renamed(machine any) any {
+	facts, ok := machine.(map[string]any)
+	if !ok {
+		return machine
+	}
+	for former, name := range map[string]string{
+		"CPU": "cpu", "Cores": "cores", "MemoryBytes": "memory_bytes", "Kernel": "kernel", "FS": "file_system", "Go": "go", "OS": "os",
+	} {
+		if v, ok := facts[former]; ok {
+			delete(facts, former)
+			facts[name] = v
+		}
+	}
+	return facts
 }
 
 // decode is json.Unmarshal with an error for people.

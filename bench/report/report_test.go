@@ -187,6 +187,24 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
+// TestReadFormer: a file of a former version is about the same machine, and its links are the same.
+func TestReadFormer(t *testing.T) {
+	read := func(text string) Set {
+		s, err := Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	old := read(`{"type":"machine","machine":{"CPU":"A","Cores":2,"MemoryBytes":1024,"Kernel":"6","FS":"ext4","Go":"go1","OS":"linux"}}
+{"type":"run","workload":"w","operation":"push","tool":"dfs","link":"20ms-0mbit","wall":1}`)
+	now := read(`{"type":"machine","machine":{"cpu":"A","cores":2,"memory_bytes":1024,"kernel":"6","file_system":"ext4","go":"go1","os":"linux"}}
+{"type":"run","workload":"w","operation":"push","tool":"dfs","link":"20ms","wall":1}`)
+	if !reflect.DeepEqual(old, now) {
+		t.Errorf("%+v, want %+v", old, now)
+	}
+}
+
 func TestReadAndWrite(t *testing.T) {
 	want := sample(t, "sample.json")
 	var file bytes.Buffer

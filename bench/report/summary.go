@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -81,7 +82,8 @@ func (r row) spread() (least, greatest float64) {
 }
 
 // summarise returns the rows of a set. Groups, and the tools of each, are in the order
-// in which they appear first; so runs that alternate give a stable order.
+// in which they appear first, but for tools without a run that counts, which are last; so
+// runs that alternate give a stable order.
 func summarise(s Set) []row {
 	runs := map[key][]Record{}
 	var groups []group
@@ -104,6 +106,7 @@ func summarise(s Set) []row {
 			k := key{g, tool}
 			rows = append(rows, rowOf(k, runs[k], s.limits()))
 		}
+		slices.SortStableFunc(rows[first:], func(a, b row) int { return cmp.Compare(min(b.runs, 1), min(a.runs, 1)) })
 		lend(rows[first:])
 		hold(rows[first:])
 	}

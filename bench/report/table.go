@@ -69,7 +69,10 @@ func Table(w io.Writer, s Set) error {
 // title names a row's group, with the size of its workload.
 func (r row) title() string {
 	var amount []string
-	if r.files > 0 {
+	switch {
+	case r.files == 1:
+		amount = append(amount, "1 file")
+	case r.files > 1:
 		amount = append(amount, thousands(r.files)+" files")
 	}
 	if r.bytes > 0 {
