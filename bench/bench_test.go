@@ -118,6 +118,34 @@ func TestRunAlone(t *testing.T) {
 	}
 }
 
+// TestRounds: what dfs does alone is done in each round too.
+func TestRounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures the machine, which takes seconds")
+	}
+	set, err := bench.Run(t.Context(), bench.Options{
+		Program: program(t), Work: filepath.Join(t.TempDir(), "work"), Workloads: []string{"killed-push", "crash-open", "syncs"},
+		Rounds: 2, Scales: []float64{0.01}, Seed: 7,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := map[string][]int{}
+	for _, rec := range set.Records {
+		if !strings.HasPrefix(rec.Failed, "missing: ") { // strace is not everywhere
+			runs[rec.Operation] = append(runs[rec.Operation], rec.Run)
+		}
+	}
+	for operation, rounds := range runs {
+		if !slices.Equal(rounds, []int{0, 1}) {
+			t.Errorf("%s: rounds %v", operation, rounds)
+		}
+	}
+	if len(runs) < 2 {
+		t.Errorf("measured are %v", runs)
+	}
+}
+
 // TestRunRefuses: what cannot be measured as asked is refused before anything is made.
 func TestRunRefuses(t *testing.T) {
 	there := t.TempDir()

@@ -27,6 +27,20 @@ func specials() map[string]work {
 	}
 }
 
+// eachRound is once in each round, with a new source and a new hub.
+func (r *run) eachRound(name string, fn func(d *dfsTool, blank report.Record) error) error {
+	for round := range r.Rounds {
+		err := r.once(name, func(d *dfsTool, blank report.Record) error {
+			blank.Run = round
+			return fn(d, blank)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // once makes dfs with its source of a workload, pushed once, for what follows.
 func (r *run) once(name string, fn func(d *dfsTool, blank report.Record) error) error {
 	return r.onceAt(name, r.Scale, fn)
@@ -51,9 +65,10 @@ func (r *run) onceAt(name string, scale float64, fn func(d *dfsTool, blank repor
 	return fn(d, report.Record{Workload: name, Files: size.Files, Bytes: size.Bytes, Tool: "dfs"})
 }
 
-// killedPush kills a first push when it is about half done, and measures the one that goes on.
+// killedPush kills a first push when it is about half done, and measures the one that goes on, in
+// each round.
 func (r *run) killedPush() error {
-	return r.once("1k-1gib", func(d *dfsTool, blank report.Record) error {
+	return r.eachRound("1k-1gib", func(d *dfsTool, blank report.Record) error {
 		if d.hub.proxy == nil {
 			if err := d.hub.connect(r); err != nil {
 				return err
@@ -91,9 +106,10 @@ func (h *hub) reached(ctx context.Context, bytes int64, ended <-chan struct{}) e
 	return nil
 }
 
-// crashOpen kills a hub after a push and measures how long the next one takes to be ready.
+// crashOpen kills a hub after a push and measures how long the next one takes to be ready, in each
+// round.
 func (r *run) crashOpen() error {
-	return r.once("small-100k", func(d *dfsTool, blank report.Record) error {
+	return r.eachRound("small-100k", func(d *dfsTool, blank report.Record) error {
 		if err := d.push(&report.Record{}); err != nil {
 			return err
 		}

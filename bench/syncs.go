@@ -35,6 +35,16 @@ func (r *run) syncs() error {
 		blank.Failed = "missing: " + err.Error()
 		return r.add(blank)
 	}
+	for blank.Run = range r.Rounds {
+		if err := r.syncsOnce(strace, blank); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncsOnce is a round of syncs.
+func (r *run) syncsOnce(strace string, blank report.Record) error {
 	w, _ := workload.Named("small-100k")
 	size, err := w.Make(r.ctx, r.ownSource(), r.Seed, 0.01*r.Scale)
 	if err != nil {
@@ -42,7 +52,10 @@ func (r *run) syncs() error {
 	}
 	defer measure.Discard(r.ownSource())
 	blank.Files, blank.Bytes = size.Files, size.Bytes
-	logs := syncLogs{hub: syncLog(filepath.Join(r.Work, "syncs-hub")), client: syncLog(filepath.Join(r.Work, "syncs-client"))}
+	log := func(side string) syncLog {
+		return syncLog(filepath.Join(r.Work, fmt.Sprintf("syncs-%s-%d", side, blank.Run))) // a strace may end later than what it traces
+	}
+	logs := syncLogs{hub: log("hub"), client: log("client")}
 	d := newDfs(r)
 	// With -D strace is no parent of the hub, which so gets its signals itself.
 	d.hubUnder, d.under = logs.hub.command(strace, "-D"), logs.client.command(strace)
