@@ -1,15 +1,12 @@
 package bench
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -27,7 +24,9 @@ const (
 // syncs shows that what is acknowledged was synced: a push and a pull of 1,000 small
 // files (at scale 1) are run under strace, hub and client each, and the record says
 // which calls they made. A push during which the hub synced nothing, and a pull during
-// which the client did not, fail.
+// which the client did not, fail. So do those in which a sync came too late: on a push the hub
+// must have synced between the commit's request and its answer, on a pull each file's
+// content before the file gets its name.
 func (r *run) syncs() error {
 	blank := report.Record{Workload: "syncs", Operation: tracedPush, Tool: "dfs"}
 	strace, err := r.findStrace()
@@ -63,16 +62,16 @@ func (r *run) syncsOnce(strace string, blank report.Record) error {
 		return err
 	}
 	defer d.end()
-	if err := r.synced(blank, d.push, logs, "hub"); err != nil {
+	if err := r.synced(blank, d.push, logs, "hub", logs.hub.syncedBeforeAnswer); err != nil {
 		return err
 	}
 	blank.Operation = tracedPull
-	return r.synced(blank, d.pull, logs, "client")
+	return r.synced(blank, d.pull, logs, "client", func() (string, error) { return logs.client.syncedBeforeRename(d.to, int(size.Files)) })
 }
 
 // synced does an operation, and records which calls hub and client made meanwhile; must
-// says which of both must have synced.
-func (r *run) synced(rec report.Record, do func(*report.Record) error, logs syncLogs, must string) error {
+// says which of both must have synced, and order proves what came before what.
+func (r *run) synced(rec report.Record, do func(*report.Record) error, logs syncLogs, must string, order func() (string, error)) error {
 	before, err := logs.hub.count()
 	if err != nil {
 		return err
@@ -92,6 +91,11 @@ func (r *run) synced(rec report.Record, do func(*report.Record) error, logs sync
 		return err
 	}
 	rec.Note = fmt.Sprintf("calls that succeeded: client %v; hub %v (times are those under strace)", client, after)
+	if proof, err := order(); err != nil {
+		rec.Failed = err.Error() + "; " + rec.Note
+	} else {
+		rec.Note = proof + "; " + rec.Note
+	}
 	if made := map[string]syncCalls{"hub": after, "client": client}[must]; made.durable() == 0 {
 		rec.Failed = "the " + must + " synced nothing; " + rec.Note
 	}
@@ -120,36 +124,26 @@ type syncLogs struct{ hub, client syncLog }
 // syncLog is the path of what strace wrote.
 type syncLog string
 
-// command returns what to put before a command line to have its syncs written to the log.
+// command returns what to put before a command line to have its syncs, and the calls of which the
+// order is looked at, written to the log, with the paths of descriptors and the begin of what is read.
 func (l syncLog) command(strace string, options ...string) []string {
-	return slices.Concat([]string{strace}, options, []string{"-f", "-qq", "-o", string(l), "-e", "signal=none",
-		"-e", "trace=fsync,fdatasync,msync,syncfs,sync,sync_file_range"})
+	return slices.Concat([]string{strace}, options, []string{"-f", "-qq", "-y", "-s", "40", "-o", string(l), "-e", "signal=none",
+		"-e", "trace=" + strings.Join(slices.Concat(syncNames(), writeNames(), renameNames(), []string{"read"}), ",")})
 }
 
 // syncCalls counts system calls by name.
 type syncCalls map[string]int
 
-// count counts the calls that have returned and succeeded.
+// count counts the syncs that have returned and succeeded.
 func (l syncLog) count() (syncCalls, error) {
-	f, err := os.Open(string(l))
-	if errors.Is(err, fs.ErrNotExist) {
-		return syncCalls{}, nil // strace has nothing to write yet
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// A call that others came between has two lines: "fsync(3 <unfinished ...>" and
-	// "<... fsync resumed>) = 0".
-	returned := regexp.MustCompile(`^(?:\d+ +)?(?:<\.\.\. )?(\w+)(?:\(| resumed>).* = 0$`)
+	list, err := l.calls()
 	calls := syncCalls{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if m := returned.FindStringSubmatch(lines.Text()); m != nil {
-			calls[m[1]]++
+	for _, c := range list {
+		if c.result == "0" && slices.Contains(syncNames(), c.name) {
+			calls[c.name]++
 		}
 	}
-	return calls, lines.Err()
+	return calls, err
 }
 
 // durable counts the calls after which something is durable. sync_file_range only

@@ -23,7 +23,7 @@ func TestSyncs(t *testing.T) {
 		t.Fatalf("%d records, want a push and a pull", len(r.set.Records))
 	}
 	for _, rec := range r.set.Records {
-		if rec.Failed != "" || !strings.Contains(rec.Note, "sync ") {
+		if rec.Failed != "" || !strings.Contains(rec.Note, "sync ") || !strings.Contains(rec.Note, "synced before it ") {
 			t.Errorf("%s: %q, failed %q", rec.Operation, rec.Note, rec.Failed)
 		}
 		t.Log(rec.Operation + ": " + rec.Note)
@@ -43,7 +43,7 @@ func TestSyncsMissing(t *testing.T) {
 	none := syncLog(filepath.Join(t.TempDir(), "none"))
 	idle := func(*report.Record) error { return nil }
 	for _, must := range []string{"hub", "client"} {
-		if err := r.synced(report.Record{}, idle, syncLogs{none, none}, must); err != nil {
+		if err := r.synced(report.Record{}, idle, syncLogs{none, none}, must, func() (string, error) { return "proven", nil }); err != nil {
 			t.Fatal(err)
 		}
 		if rec := r.set.Records[len(r.set.Records)-1]; !strings.HasPrefix(rec.Failed, "the "+must+" synced nothing") {
