@@ -57,28 +57,29 @@ func (m *Mem) Put(ctx context.Context, v VolumeID, blobs []Blob) error {
 	return nil
 }
 
-// Missing implements [Store].
-func (m *Mem) Missing(ctx context.Context, v VolumeID, scope Scope, refs []Ref) ([]bool, error) {
+// Sizes implements [Store].
+func (m *Mem) Sizes(ctx context.Context, v VolumeID, scope Scope, refs []Ref) ([]int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	missing := make([]bool, len(refs))
+	sizes := make([]int, len(refs))
 	for i, ref := range refs {
+		sizes[i] = Absent
 		kept := m.blobs[ref]
-		switch {
-		case kept == nil:
-			missing[i] = true
-		case kept.holders[v] == nil:
-			if seen := kept.seen(scope); seen != nil {
-				kept.holders[v] = seen
-			} else {
-				missing[i] = true
-			}
+		if kept == nil {
+			continue
+		}
+		form := kept.holders[v]
+		if form == nil {
+			form = kept.seen(scope)
+		}
+		if form != nil {
+			kept.holders[v], sizes[i] = form, form.size
 		}
 	}
-	return missing, nil
+	return sizes, nil
 }
 
 // Get implements [Store].

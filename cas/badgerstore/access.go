@@ -35,50 +35,56 @@ func (s *Store) Put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error
 	return s.hold(ctx, v, e.pairs, lacking)
 }
 
-// hold writes the pairs, by which v comes to hold refs.
-func (s *Store) hold(ctx context.Context, v cas.VolumeID, pairs []pair, refs []cas.Ref) error {
+// sized is a blob and the number of its plain bytes.
+type sized struct {
+	ref  cas.Ref
+	size int
+}
+
+// hold writes the pairs, by which v comes to hold blobs.
+func (s *Store) hold(ctx context.Context, v cas.VolumeID, pairs []pair, blobs []sized) error {
 	if err := s.write(ctx, pairs); err != nil {
 		return err
 	}
-	s.recent.add(v, refs)
+	s.recent.add(v, blobs)
 	return nil
 }
 
 // absent adds to e what blobs v does not hold, and returns which those are. It does not
 // look whether the store has their bytes: the work would tell.
-func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob, e *entries) (refs []cas.Ref, err error) {
+func (s *Store) absent(ctx context.Context, v cas.VolumeID, blobs []cas.Blob, e *entries) (lacking []sized, err error) {
 	txn := s.view()
 	defer txn.Discard()
 	for _, b := range blobs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if s.recent.has(b.Ref(), v) {
+		if _, ok := s.recent.size(b.Ref(), v); ok {
 			continue
 		}
-		held, err := has(txn, heldKey(b.Ref(), v))
+		held, err := find(txn, heldKey(b.Ref(), v))
 		if err != nil {
 			return nil, err
 		}
-		if !held {
-			refs = append(refs, b.Ref())
+		if held == nil {
+			lacking = append(lacking, sized{b.Ref(), b.Size()})
 			e.blob(b, v)
 		}
 	}
-	return refs, nil
+	return lacking, nil
 }
 
-// Missing implements [cas.Store].
-func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]bool, error) {
+// Sizes implements [cas.Store].
+func (s *Store) Sizes(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]int, error) {
 	e := s.entries.Get().(*entries)
 	defer s.entries.Put(e)
 	e.reset()
-	missing, adopted, err := s.missing(ctx, v, scope, refs, e)
+	sizes, adopted, err := s.sizes(ctx, v, scope, refs, e)
 	if err != nil {
-		return nil, fmt.Errorf("missing: %w", err)
+		return nil, fmt.Errorf("sizes: %w", err)
 	}
 	if len(adopted) == 0 {
-		return missing, nil
+		return sizes, nil
 	}
 	if err := s.failure.err(); err != nil {
 		return nil, err
@@ -86,47 +92,60 @@ func (s *Store) Missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, re
 	if err := s.hold(ctx, v, e.pairs, adopted); err != nil {
 		return nil, err
 	}
-	return missing, nil
+	return sizes, nil
 }
 
-// missing adds to e what of refs is seen and not yet held, and returns also which those are.
-func (s *Store) missing(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref, e *entries) (missing []bool, adopted []cas.Ref, err error) {
+// sizes adds to e what of refs is seen and not yet held, and returns also which those are.
+func (s *Store) sizes(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref, e *entries) (sizes []int, adopted []sized, err error) {
 	txn := s.view()
 	defer txn.Discard()
-	missing = make([]bool, len(refs))
+	sizes = make([]int, len(refs))
 	for i, ref := range refs {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		held, seen, err := s.look(txn, v, scope, ref)
-		if err != nil {
+		held, f, err := s.look(txn, v, scope, ref)
+		switch {
+		case err != nil:
 			return nil, nil, err
+		case f.at == 0:
+			sizes[i] = cas.Absent
+			continue
+		case !held:
+			adopted = append(adopted, sized{ref, f.size})
+			e.held(ref, v, f)
 		}
-		missing[i] = !held && seen == 0
-		if !held && seen > 0 {
-			adopted = append(adopted, ref)
-			e.held(ref, v, seen)
-		}
+		sizes[i] = f.size
 	}
-	return missing, adopted, nil
+	return sizes, adopted, nil
 }
 
-// look reports whether v holds the blob, and if not, which version of its data the scope
+// look returns the form of a blob, with its size, that v holds, and whether it does, else that which the scope
 // sees. A blob that nobody has takes one look-up where the scope is everything.
-func (s *Store) look(txn *badger.Txn, v cas.VolumeID, scope cas.Scope, ref cas.Ref) (held bool, seen uint64, err error) {
-	if s.recent.has(ref, v) {
-		return true, 0, nil
+func (s *Store) look(txn *badger.Txn, v cas.VolumeID, scope cas.Scope, ref cas.Ref) (held bool, f form, err error) {
+	if size, ok := s.recent.size(ref, v); ok {
+		return true, form{math.MaxUint64, size}, nil
 	}
+	var seen form
 	if scope.All {
-		if seen, err = visible(txn, scope, ref); seen == 0 || err != nil {
-			return false, 0, err
+		if seen, err = visible(txn, scope, ref); seen.at == 0 || err != nil {
+			return false, form{}, err
 		}
 	}
-	if held, err = has(txn, heldKey(ref, v)); held || seen > 0 || err != nil {
-		return held, seen, err
+	f, err = heldForm(txn, ref, v)
+	if held = f.at > 0; !held && err == nil {
+		if f = seen; !scope.All {
+			f, err = visible(txn, scope, ref)
+		}
 	}
-	seen, err = visible(txn, scope, ref)
-	return false, seen, err
+	if f.at == 0 || f.size != unknown || err != nil {
+		return held, f, err
+	}
+	f.size, err = plainSize(txn, ref)
+	if !held && errors.Is(err, cas.ErrCorrupt) {
+		return false, form{}, nil
+	}
+	return held, f, err
 }
 
 // Get implements [cas.Store].
@@ -159,14 +178,14 @@ func (s *Store) read(txn *badger.Txn, scope cas.Scope, ref cas.Ref, buf *buffers
 		}
 		return b, err
 	}
-	at, err := visible(txn, scope, ref)
+	seen, err := visible(txn, scope, ref)
 	if err != nil {
 		return cas.Blob{}, fmt.Errorf("get %v: %w", ref, err)
 	}
-	if at == 0 {
+	if seen.at == 0 {
 		return cas.Blob{}, fmt.Errorf("%v: %w", ref, cas.ErrNotFound)
 	}
-	own := s.db.NewTransactionAt(at, false)
+	own := s.db.NewTransactionAt(seen.at, false)
 	defer own.Discard()
 	b, found, err := stored(own, ref, buf)
 	if !found || errors.Is(err, cas.ErrCorrupt) { // then another version may be whole

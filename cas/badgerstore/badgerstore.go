@@ -5,7 +5,7 @@
 // All keys begin with the kind of a blob (see [cas.Kind]):
 //
 //	data  = kind id         value: content      the blob's bytes
-//	held  = kind id volume  value: version      the volume holds the blob
+//	held  = kind id volume  value: version size the volume holds the blob
 //
 //	kind    = "c" | "p" | "n" | "s"             1 byte
 //	id      = SHA-256 of the plain bytes        32 bytes
@@ -16,7 +16,8 @@
 //	version = empty                             the data as of the held key's own version
 //	        | version of the data               8 bytes, big-endian
 //
-// User meta is the byte that Badger keeps beside each value. The two keys of a
+// Held keys of before sizes were kept there end without one: then the data tell it.
+// // User meta is the byte that Badger keeps beside each value. The two keys of a
 // blob are written in one transaction, so a held key never stands without
 // its data. A volume that puts what another holds writes both keys too, the data as a newer
 // version, so that its Put does the work of one that brings new bytes. Each volume reads the
@@ -24,7 +25,7 @@
 // of others are none of its business. Where that version is damaged the newest serves. Example: the chunk "abc", held by volume 00…01, is
 //
 //	63 ba7816bf8f01cfea…f20015ad                                    → 616263, user meta 0
-//	63 ba7816bf8f01cfea…f20015ad 00000000000000000000000000000001   → empty
+//	63 ba7816bf8f01cfea…f20015ad 00000000000000000000000000000001   → 000003
 //
 // The directory also holds the file STORE, which is locked while the store is open:
 //
@@ -53,7 +54,7 @@
 //
 // After a power cut a key may have survived whose value did not. So [Open] of a
 // store that was not closed in order reads every blob written after the
-// watermark, and removes those whose bytes are damaged: what Missing calls present
+// watermark, and removes those whose bytes are damaged: what Sizes calls present
 // is whole. The watermark follows each Barrier, and the store runs one of its own
 // every GiB, so that this takes seconds. Older versions of a key are never
 // discarded (SetDiscardTs is not called), since a damaged rewrite of a durable

@@ -67,13 +67,13 @@ func whole(t *testing.T, s *Store, scope cas.Scope, refs []cas.Ref) int {
 	if _, err := rand.Read(stranger[:]); err != nil {
 		t.Fatal(err)
 	}
-	missing, err := s.Missing(t.Context(), stranger, scope, refs)
+	sizes, err := s.Sizes(t.Context(), stranger, scope, refs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var present []cas.Ref
 	for i, ref := range refs {
-		if !missing[i] {
+		if sizes[i] != cas.Absent {
 			present = append(present, ref)
 			continue
 		}
@@ -208,15 +208,15 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	abc, texts := cas.Sum([]byte("abc")), cas.Sum(text)
-	if _, err := s.Missing(t.Context(), w, cas.Everything(), []cas.Ref{{Kind: cas.Chunk, ID: abc}}); err != nil {
+	if _, err := s.Sizes(t.Context(), w, cas.Everything(), []cas.Ref{{Kind: cas.Chunk, ID: abc}}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
 		"c" + string(abc[:]):                  "0|abc",
-		"c" + string(abc[:]) + string(v[:]):   "0|",
-		"c" + string(abc[:]) + string(w[:]):   "0|\x00\x00\x00\x00\x00\x00\x00\x01",
+		"c" + string(abc[:]) + string(v[:]):   "0|\x00\x00\x03",
+		"c" + string(abc[:]) + string(w[:]):   "0|\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x03",
 		"n" + string(texts[:]):                "1|\x00\x01\x2c" + string(packed.Data()),
-		"n" + string(texts[:]) + string(v[:]): "0|",
+		"n" + string(texts[:]) + string(v[:]): "0|\x00\x01\x2c",
 	}
 	got := map[string]string{}
 	err := s.db.View(func(txn *badger.Txn) error {
@@ -283,7 +283,7 @@ func TestStoredOnce(t *testing.T) {
 		first := castest.Volume(0)
 		err := s.Put(t.Context(), first, b)
 		for v := 1; v < 20 && err == nil; v++ {
-			_, err = s.Missing(t.Context(), castest.Volume(v), cas.Scope{Volumes: []cas.VolumeID{first}}, castest.Refs(b))
+			_, err = s.Sizes(t.Context(), castest.Volume(v), cas.Scope{Volumes: []cas.VolumeID{first}}, castest.Refs(b))
 		}
 		for i := 0; i < 2*c.strangers && err == nil; i++ {
 			err = s.Put(t.Context(), castest.Volume(100+i/2), b)
@@ -353,8 +353,8 @@ func TestPoisoned(t *testing.T) {
 		t.Errorf("failing Barrier: %v", err)
 	}
 	f.fail.Store(false)
-	_, adopt := s.Missing(t.Context(), castest.Volume(2), cas.Everything(), castest.Refs(b[:1]))
-	for name, err := range map[string]error{"Put": put(15, 20), "Missing": adopt, "Barrier": s.Barrier(t.Context()), "Err": s.Err()} {
+	_, adopt := s.Sizes(t.Context(), castest.Volume(2), cas.Everything(), castest.Refs(b[:1]))
+	for name, err := range map[string]error{"Put": put(15, 20), "Sizes": adopt, "Barrier": s.Barrier(t.Context()), "Err": s.Err()} {
 		if !errors.Is(err, cas.ErrPoisoned) {
 			t.Errorf("%s of a poisoned store: %v", name, err)
 		}
@@ -421,7 +421,7 @@ func TestBarrierIsCheap(t *testing.T) {
 	if n := barrier(); n != 0 {
 		t.Errorf("nothing new: %d fsyncs", n)
 	}
-	if _, err := s.Missing(t.Context(), castest.Volume(2), cas.Everything(), refs); err != nil {
+	if _, err := s.Sizes(t.Context(), castest.Volume(2), cas.Everything(), refs); err != nil {
 		t.Fatal(err)
 	}
 	if n := barrier(); n != 2 {

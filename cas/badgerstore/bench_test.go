@@ -116,7 +116,7 @@ func fill(b *testing.B, s *Store, size, total int) []cas.Ref {
 	return refs
 }
 
-func BenchmarkMissing(b *testing.B) {
+func BenchmarkSizes(b *testing.B) {
 	s := openBench(b)
 	refs := fill(b, s, 3<<10, 300000)
 	for _, c := range []struct {
@@ -131,7 +131,7 @@ func BenchmarkMissing(b *testing.B) {
 					ask[i] = refs[(n+i)*7919%len(refs)]
 					ask[i].ID[31] ^= c.flip
 				}
-				if _, err := s.Missing(b.Context(), castest.Volume(1), cas.Everything(), ask); err != nil {
+				if _, err := s.Sizes(b.Context(), castest.Volume(1), cas.Everything(), ask); err != nil {
 					b.Fatal(err)
 				}
 			}

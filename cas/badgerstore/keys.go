@@ -2,7 +2,6 @@ package badgerstore
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -48,29 +47,32 @@ func (e *entries) reset() { e.pairs, e.bytes = e.pairs[:0], e.bytes[:0] }
 
 // blob adds the pair of a blob with its bytes.
 func (e *entries) blob(b cas.Blob, v cas.VolumeID) {
-	e.pairs = append(e.pairs, pair{e.data(b), e.holding(b.Ref(), v)})
+	size := e.since(func(dst []byte) []byte { return appendSize(dst, b.Size()) })
+	e.pairs = append(e.pairs, pair{e.data(b), e.holding(b.Ref(), v, size)})
 }
 
-// held adds the pair of a blob that v takes over, in a version of its data.
-func (e *entries) held(ref cas.Ref, v cas.VolumeID, version uint64) {
-	h := e.holding(ref, v)
-	h.Value = e.since(func(dst []byte) []byte { return binary.BigEndian.AppendUint64(dst, version) })
-	e.pairs = append(e.pairs, pair{held: h})
+// held adds the pair of a blob that v takes over, in a form of its data.
+func (e *entries) held(ref cas.Ref, v cas.VolumeID, f form) {
+	value := e.since(func(dst []byte) []byte { return appendSize(binary.BigEndian.AppendUint64(dst, f.at), f.size) })
+	e.pairs = append(e.pairs, pair{held: e.holding(ref, v, value)})
 }
 
 func (e *entries) data(b cas.Blob) *badger.Entry {
 	key := e.since(func(dst []byte) []byte { return appendDataKey(dst, b.Ref()) })
 	value := b.Data()
 	if b.Encoding() != cas.Raw {
-		n := b.Size()
-		value = e.since(func(dst []byte) []byte { return append(append(dst, byte(n>>16), byte(n>>8), byte(n)), b.Data()...) })
+		value = e.since(func(dst []byte) []byte { return append(appendSize(dst, b.Size()), b.Data()...) })
 	}
 	return badger.NewEntry(key, value).WithMeta(byte(b.Encoding()))
 }
 
-func (e *entries) holding(ref cas.Ref, v cas.VolumeID) *badger.Entry {
-	return badger.NewEntry(e.since(func(dst []byte) []byte { return append(appendDataKey(dst, ref), v[:]...) }), nil)
+func (e *entries) holding(ref cas.Ref, v cas.VolumeID, value []byte) *badger.Entry {
+	return badger.NewEntry(e.since(func(dst []byte) []byte { return append(appendDataKey(dst, ref), v[:]...) }), value)
 }
+
+func appendSize(dst []byte, n int) []byte { return append(dst, byte(n>>16), byte(n>>8), byte(n)) }
+
+func parseSize(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 // since returns what add appends.
 func (e *entries) since(add func(dst []byte) []byte) []byte {
@@ -96,52 +98,11 @@ func load(ref cas.Ref, item *badger.Item, buf *buffers) (cas.Blob, error) {
 		if len(value) < sizeBytes {
 			return cas.Blob{}, &cas.CorruptError{Ref: ref, Detail: "its bytes are not readable"}
 		}
-		size = int(value[0])<<16 | int(value[1])<<8 | int(value[2])
+		size = parseSize(value)
 		value = value[sizeBytes:]
 		if cap(buf.plain) < size && size <= cas.MaxSize {
 			buf.plain = make([]byte, size)
 		}
 	}
 	return cas.Check(ref, enc, size, value, buf.plain)
-}
-
-// has reports whether the key is there. It does not read the value.
-func has(txn *badger.Txn, key []byte) (bool, error) {
-	_, err := txn.Get(key)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// visible returns the version of the blob's data that the scope sees, 0 when it sees none.
-func visible(txn *badger.Txn, scope cas.Scope, ref cas.Ref) (uint64, error) {
-	if scope.All {
-		return version(txn, dataKey(ref))
-	}
-	for _, v := range scope.Volumes {
-		if at, err := version(txn, heldKey(ref, v)); at > 0 || err != nil {
-			return at, err
-		}
-	}
-	return 0, nil
-}
-
-// version returns the version of a data key, or which one of its data a held key means;
-// 0 when the key is not there.
-func version(txn *badger.Txn, key []byte) (at uint64, err error) {
-	item, err := txn.Get(key)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	if len(key) != heldKeySize || item.ValueSize() != versionBytes {
-		return item.Version(), nil
-	}
-	return at, item.Value(func(value []byte) error {
-		at = binary.BigEndian.Uint64(value)
-		return nil
-	})
 }

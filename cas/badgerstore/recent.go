@@ -15,34 +15,35 @@ type holding struct {
 	volume cas.VolumeID
 }
 
-// recent remembers holdings that were written lately, which spares asking Badger
+// recent remembers holdings that were written lately, with their sizes, which spares asking Badger
 // about them: what is uploaded is asked about again by its commit. It has two
 // generations, of which the older is forgotten when the younger is full. It is safe for
 // concurrent use.
 type recent struct {
 	mu         sync.RWMutex
-	young, old map[holding]struct{}
+	young, old map[holding]int32 // sizes
 }
 
-func (r *recent) has(ref cas.Ref, v cas.VolumeID) bool {
+// size returns the size of a blob that v is remembered to hold, and whether it is.
+func (r *recent) size(ref cas.Ref, v cas.VolumeID) (int, bool) {
 	h := holding{ref, v}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if _, ok := r.young[h]; ok {
-		return true
+	if n, ok := r.young[h]; ok {
+		return int(n), true
 	}
-	_, ok := r.old[h]
-	return ok
+	n, ok := r.old[h]
+	return int(n), ok
 }
 
 // add remembers what is written.
-func (r *recent) add(v cas.VolumeID, refs []cas.Ref) {
+func (r *recent) add(v cas.VolumeID, blobs []sized) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, ref := range refs {
+	for _, b := range blobs {
 		if len(r.young) == recentSize || r.young == nil {
-			r.young, r.old = make(map[holding]struct{}), r.young
+			r.young, r.old = make(map[holding]int32), r.young
 		}
-		r.young[holding{ref, v}] = struct{}{}
+		r.young[holding{b.ref, v}] = int32(b.size)
 	}
 }

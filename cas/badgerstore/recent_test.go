@@ -18,20 +18,20 @@ func TestRecent(t *testing.T) {
 	}
 	const all = 3 * recentSize
 	for n := range all {
-		r.add(castest.Volume(1), []cas.Ref{ref(n)})
+		r.add(castest.Volume(1), []sized{{ref(n), n}})
 	}
 	if len(r.young)+len(r.old) > 2*recentSize {
 		t.Errorf("%d holdings are remembered", len(r.young)+len(r.old))
 	}
 	for n := all - recentSize; n < all; n++ {
-		if !r.has(ref(n), castest.Volume(1)) {
-			t.Fatalf("holding %d is forgotten", n)
+		if size, ok := r.size(ref(n), castest.Volume(1)); !ok || size != n {
+			t.Fatalf("holding %d: size %d, %v", n, size, ok)
 		}
 	}
-	if r.has(ref(0), castest.Volume(1)) {
+	if _, ok := r.size(ref(0), castest.Volume(1)); ok {
 		t.Error("the first holding is still remembered")
 	}
-	if r.has(ref(all-1), castest.Volume(2)) {
+	if _, ok := r.size(ref(all-1), castest.Volume(2)); ok {
 		t.Error("another volume holds it too")
 	}
 }

@@ -35,6 +35,7 @@ func TestStore(t *testing.T, open func(t *testing.T) cas.Store) {
 		{"Idempotent", testIdempotent},
 		{"Visibility", testVisibility},
 		{"Adoption", testAdoption},
+		{"Sizes", testSizes},
 		{"Kinds", testKinds},
 		{"Order", testOrder},
 		{"EarlyStop", testEarlyStop},
@@ -95,12 +96,16 @@ func put(t *testing.T, s cas.Store, v cas.VolumeID, blobs ...cas.Blob) {
 
 func missing(t *testing.T, s cas.Store, v cas.VolumeID, scope cas.Scope, refs ...cas.Ref) []bool {
 	t.Helper()
-	got, err := s.Missing(t.Context(), v, scope, refs)
+	sizes, err := s.Sizes(t.Context(), v, scope, refs)
 	if err != nil {
-		t.Fatalf("Missing: %v", err)
+		t.Fatalf("Sizes: %v", err)
 	}
-	if len(got) != len(refs) {
-		t.Fatalf("Missing: %d answers for %d refs", len(got), len(refs))
+	if len(sizes) != len(refs) {
+		t.Fatalf("Sizes: %d answers for %d refs", len(sizes), len(refs))
+	}
+	got := make([]bool, len(refs))
+	for i, size := range sizes {
+		got[i] = size == cas.Absent
 	}
 	return got
 }
@@ -206,7 +211,7 @@ func testIdempotent(t *testing.T, s cas.Store) {
 	want(t, s, only(Volume(2)), b)
 	for range 2 {
 		if got := missing(t, s, Volume(3), cas.Everything(), b.Ref(), b.Ref()); got[0] || got[1] {
-			t.Errorf("Missing twice in one call: %v", got)
+			t.Errorf("Sizes twice in one call: %v", got)
 		}
 	}
 	want(t, s, only(Volume(3)), b)
@@ -220,7 +225,7 @@ func testKinds(t *testing.T, s cas.Store) {
 		for j, other := range kinds {
 			o := cas.Ref{Kind: other, ID: b.ID()}
 			if got := missing(t, s, Volume(1), cas.Everything(), o)[0]; got != (j > i) {
-				t.Errorf("after Put of %v: Missing %v is %v", kind, other, got)
+				t.Errorf("after Put of %v: that %v is absent is %v", kind, other, got)
 			}
 			if j > i {
 				wantNotFound(t, s, only(Volume(1)), o)
@@ -283,8 +288,8 @@ func testCancelled(t *testing.T, s cas.Store) {
 	if err := s.Put(ctx, Volume(1), []cas.Blob{chunk(2, 100)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put: %v", err)
 	}
-	if _, err := s.Missing(ctx, Volume(1), cas.Everything(), []cas.Ref{b.Ref()}); !errors.Is(err, context.Canceled) {
-		t.Errorf("Missing: %v", err)
+	if _, err := s.Sizes(ctx, Volume(1), cas.Everything(), []cas.Ref{b.Ref()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Sizes: %v", err)
 	}
 	err := s.Get(ctx, cas.Everything(), []cas.Ref{b.Ref()}, func(cas.Blob) error { return nil })
 	if !errors.Is(err, context.Canceled) {
@@ -347,9 +352,9 @@ func testConcurrent(t *testing.T, s cas.Store) {
 				for _, b := range blobs {
 					want(t, s, only(v), b)
 				}
-				got, err := s.Missing(t.Context(), v, only(), Refs(blobs))
-				if err != nil || slices.Contains(got, true) {
-					t.Errorf("Missing: %v, %v", got, err)
+				got, err := s.Sizes(t.Context(), v, only(), Refs(blobs))
+				if err != nil || slices.Contains(got, cas.Absent) {
+					t.Errorf("Sizes: %v, %v", got, err)
 				}
 			}
 		})

@@ -67,7 +67,7 @@ func testAdoption(t *testing.T, s cas.Store) {
 	put(t, s, v, b)
 	got := missing(t, s, w, only(v), absent.Ref(), b.Ref(), absent.Ref())
 	if !slices.Equal(got, []bool{true, false, true}) {
-		t.Errorf("Missing: %v", got)
+		t.Errorf("missing: %v", got)
 	}
 	want(t, s, only(w), b)
 	if got := missing(t, s, all, cas.Everything(), b.Ref()); got[0] {
@@ -77,5 +77,25 @@ func testAdoption(t *testing.T, s cas.Store) {
 	wantNotFound(t, s, cas.Everything(), absent.Ref())
 	if err := s.Barrier(t.Context()); err != nil {
 		t.Errorf("Barrier: %v", err)
+	}
+}
+
+// testSizes asks for the sizes of blobs, raw and compressed, as who put them, who takes them over from one that it
+// sees or from any, and who has them then.
+func testSizes(t *testing.T, s cas.Store) {
+	v, absent := Volume(1), cas.Ref{Kind: cas.Chunk, ID: cas.ID{1}}
+	for i, size := range []int{0, 1, 127, 128, 129, 16383, 16384, 16385, 64 << 10, 256 << 10, cas.MaxSize} {
+		raw := chunk(uint64(i), size)
+		packed := cas.NewCodec(cas.CompressMax).Compress(cas.Seal(cas.Chunk, bytes.Repeat([]byte{byte(i)}, size)), nil)
+		put(t, s, v, raw, packed)
+		for _, ask := range []struct {
+			by    cas.VolumeID
+			scope cas.Scope
+		}{{v, only()}, {Volume(2), only(v)}, {Volume(2), only()}, {Volume(3), cas.Everything()}, {Volume(3), only()}, {Volume(4), only(Volume(3))}} {
+			got, err := s.Sizes(t.Context(), ask.by, ask.scope, []cas.Ref{raw.Ref(), absent, packed.Ref()})
+			if err != nil || !slices.Equal(got, []int{size, cas.Absent, size}) {
+				t.Errorf("%d bytes, volume %v, scope %v: %v, %v", size, ask.by, ask.scope, got, err)
+			}
+		}
 	}
 }

@@ -71,7 +71,11 @@ func (h *Hub) lacking(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	missing, err := h.store.Missing(ctx, v, scope, refs)
+	sizes, err := h.store.Sizes(ctx, v, scope, refs)
+	missing := make([]bool, len(sizes))
+	for i, size := range sizes {
+		missing[i] = size == cas.Absent
+	}
 	return missing, h.stopped(err)
 }
 
