@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"dfs/cas"
@@ -81,6 +82,31 @@ func (p *Page) Sum() (bytes, runs uint64) {
 		runs += c.Runs
 	}
 	return bytes, runs
+}
+
+// CheckChild returns what makes child another page than entry i of p says, which is above level 0, or nil.
+func (p *Page) CheckChild(i int, child *Page) error {
+	says := p.Children[i]
+	bytes, runs := child.Sum()
+	if child.Level != p.Level-1 || bytes != says.Bytes || runs != says.Runs {
+		return fmt.Errorf("has level %d, %d bytes and %d runs; its parent says %d, %d and %d",
+			child.Level, bytes, runs, p.Level-1, says.Bytes, says.Runs)
+	}
+	return nil
+}
+
+// CheckRoot returns what makes p no root of a content of so many bytes, or nil.
+func (p *Page) CheckRoot(size uint64) error {
+	bytes, runs := p.Sum()
+	switch {
+	case bytes != size:
+		return fmt.Errorf("lists %d bytes of %d", bytes, size)
+	case runs <= MaxInline:
+		return fmt.Errorf("lists %d runs, which belong into the manifest", runs)
+	case p.Level > 0 && len(p.Children) == 1:
+		return errors.New("is a root with one entry")
+	}
+	return nil
 }
 
 // Names returns the blobs that the page names itself, in order, with repetitions:

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -93,17 +92,8 @@ func (c *cursor) at(ctx context.Context, off uint64) (Run, uint64, error) {
 func (c *cursor) fetchRoot(ctx context.Context) error {
 	var root *Page
 	err := fetchPages(ctx, c.src, []cas.ID{c.root}, func(_ int, p *Page) error {
-		bytes, runs := p.Sum()
-		switch {
-		case bytes != c.size:
-			return fmt.Errorf("lists %d bytes of %d", bytes, c.size)
-		case runs <= MaxInline:
-			return fmt.Errorf("lists %d runs, which belong into the manifest", runs)
-		case p.Level > 0 && len(p.Children) == 1:
-			return errors.New("is a root with one entry")
-		}
 		root = p
-		return nil
+		return p.CheckRoot(c.size)
 	})
 	if err != nil {
 		return err
@@ -151,13 +141,8 @@ func (f *frame) child(ctx context.Context, src Source) (*Page, error) {
 	}
 	f.fetched, f.from = make([]*Page, 0, len(ids)), f.index
 	err := fetchPages(ctx, src, ids, func(i int, p *Page) error {
-		bytes, runs := p.Sum()
-		if p.Level != f.page.Level-1 || bytes != children[i].Bytes || runs != children[i].Runs {
-			return fmt.Errorf("has level %d, %d bytes and %d runs; its parent says %d, %d and %d",
-				p.Level, bytes, runs, f.page.Level-1, children[i].Bytes, children[i].Runs)
-		}
 		f.fetched = append(f.fetched, p)
-		return nil
+		return f.page.CheckChild(f.index+i, p)
 	})
 	if err != nil {
 		f.fetched = nil
