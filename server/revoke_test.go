@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dfs/cas"
+	"dfs/cas/chunker"
 	"dfs/server/api"
 	"dfs/server/events"
 )
@@ -25,14 +26,19 @@ func TestUploadEndsForTheRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := chunk(cas.MaxSize, 1), chunk(1000, 2)
-	body := frames(first, second)
+	const size, fill = chunker.Max, cas.MaxSize / chunker.Max // of them are stored together
+	var blobs []cas.Blob
+	for i := range fill {
+		blobs = append(blobs, chunk(size, byte(i)))
+	}
+	first, second := blobs[0], chunk(1000, fill)
+	body := frames(append(blobs, second)...)
 	began := events.Subscribe[events.UploadStarted](at.bus, 0)
 	c := raw(t, strings.TrimPrefix(at.url, "http://"), fmt.Sprintf(
 		"POST /api/file/upload?session=%v HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		session.Session, string(token), api.Binary, len(body)))
-	// With the second blob's header the first one is stored.
-	cut := 2*api.HeaderSize + cas.MaxSize
+	// With the header of the last blob those before it are stored.
+	cut := (fill+1)*api.HeaderSize + fill*size
 	if _, err := c.Write(body[:cut]); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"dfs/cas"
+	"dfs/cas/chunker"
 	"dfs/manifest"
 	"dfs/merkle"
 	"dfs/server/api"
@@ -127,6 +128,9 @@ func (h *Hub) put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error {
 	for _, b := range blobs {
 		switch b.Ref().Kind {
 		case cas.Chunk:
+			if n := b.Size(); n == 0 || n > chunker.Max {
+				return refuse(api.ErrInvalid, "%v has %d bytes; a chunk has 1 to %d", b.Ref(), n, chunker.Max)
+			}
 			chunks = append(chunks, b)
 		case cas.Page:
 			pages = append(pages, b)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dfs/cas"
+	"dfs/cas/chunker"
 	"dfs/manifest"
 	"dfs/server/api"
 	"dfs/server/events"
@@ -110,8 +111,8 @@ func TestQuotaOfSessions(t *testing.T) {
 	if err := stage(b, second, 1, "f", "g"); err != nil {
 		t.Errorf("after the other session has ended: %v", err)
 	}
-	big := cas.Seal(cas.Chunk, make([]byte, cas.MaxSize))
-	for range uploadSlack / cas.MaxSize {
+	big := cas.Seal(cas.Chunk, make([]byte, chunker.Max))
+	for range uploadSlack / chunker.Max {
 		if err := h.Upload(t.Context(), second, []cas.Blob{big}); err != nil {
 			t.Fatal(err)
 		}

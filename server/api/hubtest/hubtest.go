@@ -40,6 +40,7 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"resume", testResume},
 		{"part again", testPartAgain},
 		{"invalid edits", testInvalidEdits},
+		{"bounds of chunks", testChunkBounds},
 		{"too much", testTooMuch},
 		{"disjoint pushes", testDisjoint},
 		{"conflict", testConflict},

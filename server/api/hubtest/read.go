@@ -100,10 +100,10 @@ func testBlobs(t *testing.T, f *fixture) {
 		b := cas.Seal(cas.Chunk, fmt.Appendf(nil, "blob %d", i))
 		blobs, refs = append(blobs, b), append(refs, b.Ref())
 	}
-	empty := cas.Seal(cas.Chunk, nil)
-	big := cas.Seal(cas.Chunk, make([]byte, cas.MaxSize))
-	must(t, f.Upload(f.ctx, session, append(blobs, cas.NewCodec(cas.CompressMax).Compress(big, nil), empty)))
-	refs = append(refs, big.Ref(), empty.Ref(), refs[7], refs[7])
+	small := cas.Seal(cas.Chunk, []byte("x"))
+	big := cas.Seal(cas.Chunk, make([]byte, maxChunk))
+	must(t, f.Upload(f.ctx, session, append(blobs, cas.NewCodec(cas.CompressMax).Compress(big, nil), small)))
+	refs = append(refs, big.Ref(), small.Ref(), refs[7], refs[7])
 	i := 0
 	must(t, f.Blobs(f.ctx, api.BlobsRequest{Volume: f.volume.ID, Refs: refs}, func(b cas.Blob) error {
 		if b.Ref() != refs[i] || cas.Sum(b.Plain()) != b.ID() {
