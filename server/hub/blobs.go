@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"dfs/cas"
 	"dfs/cas/chunker"
@@ -22,15 +23,15 @@ func (h *Hub) nodes(v cas.VolumeID) merkle.Source {
 	return merkle.StoreSource{Store: h.store, Scope: own(v)}
 }
 
-// missing reports which chunks and pages the caller's volumes lack. What
+// sizes returns the sizes of chunks and pages as [cas.Store.Sizes] does, by what the caller's volumes have. What
 // they have becomes v's own, a page together with all below it.
-func (h *Hub) missing(ctx context.Context, v cas.VolumeID, refs []cas.Ref) ([]bool, error) {
-	return h.missingBelow(ctx, v, refs, math.MaxUint8+1)
+func (h *Hub) sizes(ctx context.Context, v cas.VolumeID, refs []cas.Ref) ([]int, error) {
+	return h.sizesBelow(ctx, v, refs, math.MaxUint8+1)
 }
 
-// missingBelow is missing for what a page of a level names. That pages are of lower
+// sizesBelow is sizes for what a page of a level names. That pages are of lower
 // and lower levels bounds the depth.
-func (h *Hub) missingBelow(ctx context.Context, v cas.VolumeID, refs []cas.Ref, level int) ([]bool, error) {
+func (h *Hub) sizesBelow(ctx context.Context, v cas.VolumeID, refs []cas.Ref, level int) ([]int, error) {
 	var chunks, pages []cas.Ref
 	for _, ref := range refs {
 		switch ref.Kind {
@@ -42,84 +43,76 @@ func (h *Hub) missingBelow(ctx context.Context, v cas.VolumeID, refs []cas.Ref, 
 			return nil, refuse(api.ErrInvalid, "%v is neither a chunk nor a page", ref)
 		}
 	}
-	noChunk, err := h.lacking(ctx, v, h.scope(ctx), chunks)
+	ofChunks, err := h.look(ctx, v, h.scope(ctx), chunks)
 	if err != nil {
 		return nil, err
 	}
-	noPage, err := h.lacking(ctx, v, own(v), pages)
+	ofPages, err := h.look(ctx, v, own(v), pages)
 	if err != nil {
 		return nil, err
 	}
-	for i, no := range noPage {
-		if no {
-			if noPage[i], err = h.adopt(ctx, v, pages[i], level); err != nil {
+	for i, size := range ofPages {
+		if size == cas.Absent {
+			if ofPages[i], err = h.adopt(ctx, v, pages[i], level); err != nil {
 				return nil, err
 			}
 		}
 	}
-	answer := make([]bool, len(refs))
+	answer := make([]int, len(refs))
 	for i, ref := range refs {
-		from := &noChunk
+		from := &ofChunks
 		if ref.Kind == cas.Page {
-			from = &noPage
+			from = &ofPages
 		}
 		answer[i], *from = (*from)[0], (*from)[1:]
 	}
 	return answer, nil
 }
 
-func (h *Hub) lacking(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]bool, error) {
+func (h *Hub) look(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]int, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
 	sizes, err := h.store.Sizes(ctx, v, scope, refs)
-	missing := make([]bool, len(sizes))
-	for i, size := range sizes {
-		missing[i] = size == cas.Absent
-	}
-	return missing, h.stopped(err)
+	return sizes, h.stopped(err)
 }
 
 // adopt makes a page that another volume of the caller's has v's own, after all that it
-// names, and reports whether it is missing. It must be of a level below above.
-func (h *Hub) adopt(ctx context.Context, v cas.VolumeID, ref cas.Ref, above int) (bool, error) {
-	var names []cas.Ref
-	level := 0
-	err := h.store.Get(ctx, h.scope(ctx), []cas.Ref{ref}, func(b cas.Blob) error {
-		page, err := manifest.DecodePage(b.Plain())
-		if err != nil {
-			return err
-		}
-		names, level = page.Names(), int(page.Level)
-		if level >= above {
-			return refuse(api.ErrInvalid, "its level %d is not below its parent's, %d", level, above)
+// names, and returns its size. It must be of a level below above.
+func (h *Hub) adopt(ctx context.Context, v cas.VolumeID, ref cas.Ref, above int) (int, error) {
+	var page *manifest.Page
+	err := h.pages(ctx, h.scope(ctx), []cas.Ref{ref}, func(_ int, p *manifest.Page) error {
+		page = p
+		if level := int(p.Level); level >= above {
+			return refuse(api.ErrInvalid, "%v: its level %d is not below its parent's, %d", ref, level, above)
 		}
 		return nil
 	})
 	if errors.Is(err, cas.ErrNotFound) {
-		return true, nil
+		return cas.Absent, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%v: %w", ref, err)
+		return 0, err
 	}
-	absent, err := h.missingBelow(ctx, v, names, level)
+	sizes, err := h.sizesBelow(ctx, v, page.Names(), int(page.Level))
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	for _, no := range absent {
-		if no {
-			return true, nil
-		}
+	if slices.Contains(sizes, cas.Absent) {
+		return cas.Absent, nil
 	}
-	absent, err = h.lacking(ctx, v, h.scope(ctx), []cas.Ref{ref})
+	if err := h.checkPage(ctx, v, page, sizes); err != nil {
+		return 0, fmt.Errorf("%v: %w", ref, err)
+	}
+	sizes, err = h.look(ctx, v, h.scope(ctx), []cas.Ref{ref})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	return absent[0], nil
+	return sizes[0], nil
 }
 
 // put stores chunks and pages for v. A page goes in only when all that it names is
-// there and durable, so that also after a power cut a page that is there is whole.
+// there and durable, so that also after a power cut a page that is there is whole, and is as the page says.
 func (h *Hub) put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error {
 	if err := h.writable(); err != nil {
 		return err
@@ -157,9 +150,9 @@ func (h *Hub) put(ctx context.Context, v cas.VolumeID, blobs []cas.Blob) error {
 // their number.
 func (h *Hub) putPages(ctx context.Context, v cas.VolumeID, pages []cas.Blob) (int, error) {
 	var names []cas.Ref
+	var decoded []*manifest.Page
 	batch := make(map[cas.Ref]bool)
-	n := 0
-	for ; n < len(pages); n++ {
+	for n := 0; n < len(pages); n++ {
 		page, err := manifest.DecodePage(pages[n].Plain())
 		if err != nil {
 			return 0, refuse(api.ErrInvalid, "%v: %v", pages[n].Ref(), err)
@@ -168,19 +161,27 @@ func (h *Hub) putPages(ctx context.Context, v cas.VolumeID, pages []cas.Blob) (i
 		if namesAny(below, batch) {
 			break
 		}
-		names = append(names, below...)
+		names, decoded = append(names, below...), append(decoded, page)
 		batch[pages[n].Ref()] = true
 	}
-	absent, err := h.missing(ctx, v, names)
+	sizes, err := h.sizes(ctx, v, names)
 	if err != nil {
 		return 0, err
 	}
-	if err := incomplete("pages name", names, absent); err != nil {
+	if err := incomplete("pages name", names, sizes); err != nil {
 		return 0, err
+	}
+	for i, page := range decoded {
+		n := len(page.Runs) + len(page.Children)
+		if err := h.checkPage(ctx, v, page, sizes[:n]); err != nil {
+			return 0, fmt.Errorf("%v: %w", pages[i].Ref(), err)
+		}
+		sizes = sizes[n:]
 	}
 	if err := h.barrier(ctx); err != nil {
 		return 0, err
 	}
+	n := len(decoded)
 	return n, h.stopped(h.store.Put(ctx, v, pages[:n]))
 }
 
@@ -194,10 +195,10 @@ func namesAny(refs []cas.Ref, set map[cas.Ref]bool) bool {
 }
 
 // incomplete returns an error when one of the refs is absent.
-func incomplete(who string, refs []cas.Ref, absent []bool) error {
+func incomplete(who string, refs []cas.Ref, sizes []int) error {
 	var missing []cas.Ref
 	for i, ref := range refs {
-		if absent[i] && len(missing) < api.MaxMissing {
+		if sizes[i] == cas.Absent && len(missing) < api.MaxMissing {
 			missing = append(missing, ref)
 		}
 	}

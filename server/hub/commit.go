@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"dfs/cas"
@@ -220,31 +219,6 @@ func (c *commit) decide(ctx context.Context) error {
 			Message: fmt.Sprintf("commit: %d or more blobs that the edits name are missing, such as %v", len(missing), missing[0])}
 	}
 	return c.d.finish()
-}
-
-// lookup appends the blobs that the edits of part n name and the hub lacks to
-// missing, up to its bound. It asks only for what was not there when the part was staged.
-func (c *commit) lookup(ctx context.Context, n int, edits []api.Edit, missing []cas.Ref) ([]cas.Ref, error) {
-	refs := api.EditNames(edits)
-	if p := c.s.part(n); n < c.req.Parts && len(p.lacking) == len(refs) {
-		var ask []cas.Ref
-		for i, lacking := range p.lacking {
-			if lacking {
-				ask = append(ask, refs[i])
-			}
-		}
-		refs = ask
-	}
-	absent, err := c.h.missing(ctx, c.v.id, refs)
-	if err != nil {
-		return nil, err
-	}
-	for i, ref := range refs {
-		if absent[i] && len(missing) < api.MaxMissing && !slices.Contains(missing, ref) {
-			missing = append(missing, ref)
-		}
-	}
-	return missing, nil
 }
 
 // apply is the second pass: it makes the new tree and its snapshot durable and

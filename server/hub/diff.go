@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 
 	"dfs/cas"
 	"dfs/manifest"
@@ -41,10 +42,14 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 		return api.DiffAnswer{}, err
 	}
 	defer added()
-	missing, err := h.missing(ctx, v.id, req.Names())
+	sizes, err := h.sizes(ctx, v.id, req.Names())
 	if err != nil {
 		return api.DiffAnswer{}, err
 	}
+	if err := h.checkContents(ctx, v.id, req.Edits, sizes); err != nil {
+		return api.DiffAnswer{}, fmt.Errorf("part %d: %w", req.Part, err)
+	}
+	missing := absent(sizes)
 	conflicts, err := h.conflictsSoFar(ctx, s, v, req.Edits)
 	if err != nil {
 		return api.DiffAnswer{}, err
@@ -55,6 +60,14 @@ func (h *Hub) diff(ctx context.Context, req *api.DiffRequest) (api.DiffAnswer, e
 	}
 	s.publishNamed(missing)
 	return api.DiffAnswer{Missing: missing, Conflicts: conflicts}, nil
+}
+
+func absent(sizes []int) []bool {
+	missing := make([]bool, len(sizes))
+	for i, size := range sizes {
+		missing[i] = size == cas.Absent
+	}
+	return missing
 }
 
 // encodePart returns a part's binary form without what it asks beside its edits, after

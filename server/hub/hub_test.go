@@ -155,6 +155,9 @@ func tryPages(about string) (*manifest.Manifest, []cas.Blob, error) {
 			chunks = append(chunks, b)
 			p.Runs = append(p.Runs, manifest.Run{ID: b.ID(), Size: uint32(b.Size()), Count: 1 << 10})
 		}
+		for len(p.Runs) <= manifest.MaxInline/2 {
+			p.Runs = append(p.Runs, p.Runs[:3]...)
+		}
 		raw, err := p.Encode()
 		if err != nil {
 			return nil, nil, err
@@ -193,7 +196,7 @@ func TestPagesComeWhole(t *testing.T) {
 	// 0-5 are the chunks, 6 and 7 their pages, 8 the root.
 	err = upload(0, 1, 6)
 	wantError(t, err, api.ErrIncomplete)
-	if e := api.AsError(err); !slices.Equal(e.Missing, []cas.Ref{blobs[2].Ref()}) {
+	if e := api.AsError(err); !slices.Equal(slices.Compact(e.Missing), []cas.Ref{blobs[2].Ref()}) {
 		t.Fatalf("missing %v", e.Missing)
 	}
 	wantError(t, upload(8), api.ErrIncomplete)

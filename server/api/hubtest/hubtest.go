@@ -40,6 +40,8 @@ func TestHub(t *testing.T, open func(t *testing.T) api.Hub) {
 		{"resume", testResume},
 		{"part again", testPartAgain},
 		{"invalid edits", testInvalidEdits},
+		{"untrue sizes", testUntrueSizes},
+		{"untrue pages", testUntruePages},
 		{"bounds of chunks", testChunkBounds},
 		{"too much", testTooMuch},
 		{"disjoint pushes", testDisjoint},
