@@ -153,12 +153,12 @@ var (
 	// ErrPoisoned: an earlier I/O error leaves it unknown what is stored; the
 	// store refuses writes until it is opened again.
 	ErrPoisoned = errors.New("store stopped after an I/O error")
-	// ErrCorrupt: bytes do not match the ID they stand under. Errors of this
+	// ErrCorrupt: bytes do not match the ID they stand under, or are not what names them says. Errors of this
 	// kind are a [*CorruptError].
 	ErrCorrupt = errors.New("corrupt blob")
 )
 
-// CorruptError says which blob's bytes do not match their ID.
+// CorruptError says which blob's bytes do not match their ID, or what names them.
 type CorruptError struct {
 	Ref    Ref
 	Detail string // what is wrong: "has SHA-256 …", "s2: corrupt input", …

@@ -31,7 +31,7 @@ type Reader struct {
 
 // Open returns a Reader of the content of m, a valid manifest of a file. It reads
 // nothing yet. Errors of reading are src's, ctx's (which counts for as long as the Reader is
-// used), or that pages or chunks have not the sizes that m says.
+// used), or [*cas.CorruptError] where pages or chunks have not the sizes that m says.
 func Open(ctx context.Context, m *Manifest, src Source) (*Reader, error) {
 	if m.Kind != File {
 		return nil, fmt.Errorf("manifest: %v has no content", m.Kind)

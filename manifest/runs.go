@@ -14,7 +14,7 @@ type Source func(ctx context.Context, refs []cas.Ref, fn func(cas.Blob) error) e
 
 // Runs yields the runs of m's content in order, reading pages as it goes: some
 // megabytes of them are in memory at most. It checks that pages have the
-// level, bytes and runs that their parents say; after an error the sequence ends. A
+// level, bytes and runs that their parents say, else the error is a [*cas.CorruptError]; after an error the sequence ends. A
 // manifest that is no file has no runs. It is for valid manifests.
 func Runs(ctx context.Context, m *Manifest, src Source) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
@@ -23,7 +23,7 @@ func Runs(ctx context.Context, m *Manifest, src Source) iter.Seq2[Run, error] {
 		for off := uint64(0); off < m.Size; {
 			run, start, err := c.at(ctx, off)
 			if err == nil && run.ID == last.ID {
-				err = fmt.Errorf("content of %d bytes: run at %d repeats the chunk before it", m.Size, start)
+				err = &cas.CorruptError{Ref: cas.Ref{Kind: cas.Page, ID: m.Pages}, Detail: fmt.Sprintf("the run at %d of %d bytes repeats the chunk before it", start, m.Size)}
 			}
 			if !yield(run, err) || err != nil {
 				return
@@ -166,7 +166,8 @@ func fetchPages(ctx context.Context, src Source, ids []cas.ID, fn func(int, *Pag
 	})
 }
 
-// fetch calls fn for each ref in order, with its number, and holds the source to that.
+// fetch calls fn for each ref in order, with its number, and holds the source to that. An error of fn says that the blob
+// is not what names it says.
 func fetch(ctx context.Context, src Source, refs []cas.Ref, fn func(int, cas.Blob) error) error {
 	got := 0
 	err := src(ctx, refs, func(b cas.Blob) error {
@@ -174,7 +175,7 @@ func fetch(ctx context.Context, src Source, refs []cas.Ref, fn func(int, cas.Blo
 			return fmt.Errorf("source gave %v, which was not asked for", b.Ref())
 		}
 		if err := fn(got, b); err != nil {
-			return fmt.Errorf("%v: %w", b.Ref(), err)
+			return &cas.CorruptError{Ref: b.Ref(), Detail: err.Error()}
 		}
 		got++
 		return nil

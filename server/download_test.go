@@ -32,9 +32,11 @@ type shelf struct {
 	runs   byte // sessions so far
 }
 
-func newShelf(t *testing.T) *shelf {
+func newShelf(t *testing.T) *shelf { return newShelfOn(t, hub.Options{}) }
+
+func newShelfOn(t *testing.T, opts hub.Options) *shelf {
 	t.Helper()
-	h, err := hub.Open(t.TempDir(), hub.Options{})
+	h, err := hub.Open(t.TempDir(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,6 +389,55 @@ func TestDownloadOfOthers(t *testing.T) {
 			status2, body2 := ask(stranger, "volume="+other+more)
 			if status != 404 || status2 != 404 || strings.ReplaceAll(body, mine, other) != body2 {
 				t.Errorf("%s of %s: %d %s, of what is not there %d %s", more, mine, status, body, status2, body2)
+			}
+		}
+	}
+}
+
+// older is the store of a hub that did not look at sizes: it says of all chunks what suits the manifest.
+type older struct {
+	cas.Mem
+	size int
+}
+
+func (o *older) Sizes(ctx context.Context, v cas.VolumeID, scope cas.Scope, refs []cas.Ref) ([]int, error) {
+	sizes, err := o.Mem.Sizes(ctx, v, scope, refs)
+	for i, ref := range refs {
+		if ref.Kind == cas.Chunk && err == nil && sizes[i] != cas.Absent {
+			sizes[i] = o.size
+		}
+	}
+	return sizes, err
+}
+
+// TestUntrueDownload has a file whose chunks are longer or shorter than its manifest or its pages say: a refusal
+// that names a chunk, as of damage.
+func TestUntrueDownload(t *testing.T) {
+	for _, size := range []int{1, 999, 1001} {
+		store := &older{size: size}
+		s := newShelfOn(t, hub.Options{Store: func(string) (cas.Store, error) { return store, nil }})
+		for name, chunks := range map[string]int{"inline": 8, "paged": 300} {
+			var blobs, pages []cas.Blob
+			b := manifest.NewBuilder(func(page cas.Blob) error {
+				pages = append(pages, page)
+				return nil
+			})
+			for i := range chunks {
+				chunk := cas.Seal(cas.Chunk, bytes.Repeat(fmt.Appendf(nil, "%04d", i), 250))
+				blobs = append(blobs, chunk)
+				if err := b.Add(manifest.Run{ID: chunk.ID(), Size: uint32(size), Count: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := &manifest.Manifest{Kind: manifest.File, Mode: 0o644}
+			if err := b.Finish(m); err != nil {
+				t.Fatal(err)
+			}
+			s.put(t, map[string]*manifest.Manifest{name: m}, append(blobs, pages...)...)
+			resp, data := s.get(t, "GET", name, "")
+			wantRefusal(t, name, resp, data, 422, api.ErrCorrupt)
+			if !strings.Contains(string(data), blobs[0].Ref().String()) {
+				t.Errorf("%s of %d bytes: %s", name, size, data)
 			}
 		}
 	}
