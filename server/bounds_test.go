@@ -226,27 +226,34 @@ func TestConnectionsAtWorkAreKept(t *testing.T) {
 func TestRequestsOfAClientAreBounded(t *testing.T) {
 	entered, goOn := make(chan struct{}), make(chan struct{})
 	d := &double{status: func() (api.Status, error) {
-		close(entered)
+		entered <- struct{}{}
 		<-goOn
 		return api.Status{}, nil
 	}}
-	addr := serve(t, d, server.Options{ClientRequests: 1})
+	limits := api.DefaultLimits()
+	limits.Connections = 4 // of which the users of an open hub have three together
+	addr := serve(t, d, server.Options{Limits: limits})
 	url := "http://" + addr + "/api/sync/status?volume=00000000000000000000000000000001"
 	var first sync.WaitGroup
-	first.Go(func() {
-		if resp, data := do(t, "GET", url, "", nil); resp.StatusCode != 200 {
-			t.Errorf("first: %s %s", resp.Status, data)
-		}
-	})
-	<-entered
+	for range 3 {
+		first.Go(func() {
+			if resp, data := do(t, "GET", url, "", nil); resp.StatusCode != 200 {
+				t.Errorf("within the bound: %s %s", resp.Status, data)
+			}
+		})
+		<-entered
+	}
 	resp, data := do(t, "GET", url, "", nil)
-	wantRefusal(t, "second", resp, data, 429, api.ErrTooMany)
-	if resp.Header.Get("Retry-After") == "" || !strings.Contains(string(data), "1 requests under way") {
+	wantRefusal(t, "above it", resp, data, 429, api.ErrTooMany)
+	if resp.Header.Get("Retry-After") == "" || !strings.Contains(string(data), "3 requests under way") {
 		t.Errorf("%v %s", resp.Header, data)
+	}
+	if resp, data := do(t, "GET", "http://"+addr+"/healthz", "", nil); resp.StatusCode != 200 {
+		t.Errorf("health meanwhile: %s %s", resp.Status, data)
 	}
 	close(goOn)
 	first.Wait()
-	if resp, data := do(t, "GET", "http://"+addr+"/healthz", "", nil); resp.StatusCode != 200 {
+	if resp, data := do(t, "GET", "http://"+addr+"/api/hub", "", nil); resp.StatusCode != 200 {
 		t.Errorf("after the first: %s %s", resp.Status, data)
 	}
 }

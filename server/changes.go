@@ -18,6 +18,9 @@ func (s *server) changes(c *gin.Context) (any, error) {
 	}
 	if req.To.IsZero() {
 		if req.To, err = s.head(c.Request.Context(), req); err != nil {
+			if err == errGiveWay {
+				c.Header("Connection", "close")
+			}
 			return nil, err
 		}
 	}
@@ -80,13 +83,20 @@ func (s *server) head(ctx context.Context, req api.ChangesRequest) (cas.ID, erro
 	if err != nil || head.ID != req.From || req.Wait == 0 {
 		return head.ID, err
 	}
-	ctx, cancel := untilStop(ctx)
-	defer cancel()
-	for _, err := range s.hub.Changes(ctx, req) {
-		if err != nil {
-			return cas.ID{}, err
-		}
+	waiting, done, err := s.linger(ctx)
+	if err != nil {
+		return cas.ID{}, err
+	}
+	for _, failed := range s.hub.Changes(waiting, req) {
+		err = failed
 		break
+	}
+	done()
+	if cause := context.Cause(waiting); err != nil && cause == errGiveWay {
+		err = cause
+	}
+	if err != nil {
+		return cas.ID{}, err
 	}
 	head, err = s.hub.Snapshot(ctx, req.Volume, cas.ID{})
 	return head.ID, err

@@ -16,7 +16,8 @@ const unsent = 64 << 10
 
 // conns is a listener with a bound on its connections. When there are too many, one is closed that
 // is quiet: it has no request under way, or none of which the header is complete; or else one whose
-// peer lags with a body or an answer. First one of the address that has most. Else the next waits.
+// request only waits for news, which is told to end; or else one whose peer lags with a body or an
+// answer. First one of the address that has most. Else the next waits.
 type conns struct {
 	net.Listener
 	most  int
@@ -82,6 +83,10 @@ func (l *conns) admit(c *conn) (change <-chan struct{}, ok bool) {
 		if old == nil {
 			return l.change, false
 		}
+		if old.waits != nil {
+			old.giveWay()
+			return l.change, false
+		}
 		if old.quiet.IsZero() {
 			old.publishCut("place", old.pace.lag(time.Now()))
 		}
@@ -92,26 +97,35 @@ func (l *conns) admit(c *conn) (change <-chan struct{}, ok bool) {
 	return nil, true
 }
 
-// dispensable returns the connection that has to go for another, nil when there is none. The caller holds mu.
+// dispensable returns the connection that has to go for another, nil when there is none or one goes already. The
+// caller holds mu.
 func (l *conns) dispensable() (worst *conn) {
 	now := time.Now()
 	var most int
 	var longest time.Duration
+	going := false
 	for c := range l.open {
-		idle := !c.quiet.IsZero()
-		lag, least := c.pace.lag(now), patience
-		if idle {
-			lag, least = now.Sub(c.quiet), grace
+		lag, least, before := c.pace.lag(now), patience, time.Duration(0)
+		going = going || now.Sub(c.gives) < grace
+		switch {
+		case !c.quiet.IsZero():
+			lag, least, before = now.Sub(c.quiet), grace, 2*time.Hour // before all that are at work
+			if !c.gives.IsZero() {
+				least = 0
+			}
+		case c.waits != nil:
+			lag, least, before = now.Sub(c.waits.since), grace, time.Hour // before those who lag
 		}
 		if lag < least {
 			continue
 		}
-		if idle {
-			lag += time.Hour // before all that are at work
-		}
+		lag += before
 		if n := l.hosts[c.host]; n > most || n == most && lag > longest {
 			worst, most, longest = c, n, lag
 		}
+	}
+	if worst != nil && worst.waits != nil && going {
+		return nil
 	}
 	return worst
 }
@@ -177,7 +191,7 @@ func (l *conns) state(nc net.Conn, s http.ConnState) {
 	defer l.mu.Unlock()
 	switch s {
 	case http.StateActive:
-		c.quiet = time.Time{}
+		c.quiet, c.gives = time.Time{}, time.Time{}
 	case http.StateIdle:
 		c.quiet = time.Now()
 		l.changed()
@@ -205,6 +219,8 @@ type conn struct {
 	quiet time.Time // since when it is; zero: it is not
 	pace  progress  // of its request
 	holds *budget   // of which its request holds memory; nil: none
+	waits *wait     // what its request does now; nil: something else
+	gives time.Time // when that was ended for another's place; zero: it was not
 }
 
 // How long a peer may keep others waiting that want its place: one that sends no request, and one

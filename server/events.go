@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	maxTails = 256 // requests for events at a time
+	maxTails = 256 // requests for events at a time, or a quarter of the connections if that is less
 	tailRun  = 64  // events that are written at once
 )
+
+func tailsOf(limits api.Limits) int64 { return int64(max(min(maxTails, limits.Connections/4), 1)) }
 
 // publishRefusal says on the bus that a request of a client was refused, or of somebody unknown if that is zero. The
 // path is the route's, empty for none.
@@ -42,8 +44,7 @@ func (s *server) events(c *gin.Context) (any, error) {
 	if s.opts.Feed == nil {
 		return nil, invalid(api.ErrNotFound, "this hub tells no events")
 	}
-	ctx, cancel := untilStop(c.Request.Context())
-	defer cancel()
+	ctx := c.Request.Context()
 	t := &tail{c: c, feed: s.opts.Feed, caller: api.CallerOf(ctx), beat: s.opts.Beat}
 	if c.Query("volume") != "" {
 		var err error
@@ -55,6 +56,11 @@ func (s *server) events(c *gin.Context) (any, error) {
 			return nil, err
 		}
 	}
+	ctx, done, err := s.linger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if !s.tails.TryAcquire(1) {
 		return nil, api.ErrBusy
 	}

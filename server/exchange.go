@@ -34,6 +34,7 @@ type exchange struct {
 
 	conn     *conn       // nil when it is not of Serve
 	body     *body       // nil when there is none
+	who      *guest      // whose it is, once the request may have what it asks for
 	in, out  *pacer      // of the body and of the answer
 	stopping atomic.Bool // the body is not waited for any more: the server stops
 
@@ -69,10 +70,10 @@ func newExchange(w http.ResponseWriter, r *http.Request, opts Options) *exchange
 // exchangeKey is the key of an exchange in the context of its request.
 type exchangeKey struct{}
 
-// pace has the exchange keep to the rate of its client.
-func pace(r *http.Request, who *guest) {
+// receive makes the exchange the guest's, to whose rate it keeps.
+func receive(r *http.Request, who *guest) {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-		x.in, x.out = who.in, who.out
+		x.who, x.in, x.out = who, who.in, who.out
 	}
 }
 

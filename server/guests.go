@@ -13,9 +13,11 @@ import (
 	"dfs/server/api"
 )
 
-// guests bounds the requests of each client that are under way, and their bytes a second.
+// guests bounds the requests of each client that are under way, those of them that wait for
+// news, and their bytes a second.
 type guests struct {
-	requests int   // of a client at a time; 0: not bounded
+	requests int   // of a client at a time
+	together int   // of the nameless one, which stands for many
 	rate     int64 // bytes a second of a client, each way; 0: not bounded
 
 	mu   sync.Mutex
@@ -24,12 +26,17 @@ type guests struct {
 
 // A guest is a client that has requests under way, or had some a moment ago.
 type guest struct {
+	most    int // requests at a time
 	running int
+	waiting int // of those running: for news
 	in, out *pacer
 }
 
-func newGuests(requests int, rate int64) *guests {
-	return &guests{requests: requests, rate: rate, here: make(map[string]*guest)}
+// newGuests bounds a client as the limits say. The nameless one has three quarters of the connections,
+// so that on an open hub too some are free for who looks how it fares.
+func newGuests(limits api.Limits, rate int64) *guests {
+	together := limits.Connections - limits.Connections/4
+	return &guests{requests: min(limits.ClientRequests, together), together: together, rate: rate, here: make(map[string]*guest)}
 }
 
 // enter begins a request of a client. ErrTooMany when it has too many.
@@ -38,14 +45,36 @@ func (g *guests) enter(client string) (*guest, error) {
 	defer g.mu.Unlock()
 	who := g.here[client]
 	if who == nil {
-		who = &guest{in: newPacer(g.rate), out: newPacer(g.rate)}
+		who = &guest{most: g.requests, in: newPacer(g.rate), out: newPacer(g.rate)}
+		if client == "" {
+			who.most = g.together
+		}
 		g.here[client] = who
 	}
-	if g.requests > 0 && who.running >= g.requests {
-		return nil, invalid(api.ErrTooMany, "the client has %d requests under way, the most of one client; try again", g.requests)
+	if who.running >= who.most {
+		return nil, invalid(api.ErrTooMany, "the client has %d requests under way, the most of one client; try again", who.most)
 	}
 	who.running++
 	return who, nil
+}
+
+// wait begins what a request of a guest waits for, which may be long. ErrTooMany when half
+// of what the guest may have waits already: the other half is for what moves.
+func (g *guests) wait(who *guest) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if most := max(who.most/2, 1); who.waiting >= most {
+		return invalid(api.ErrTooMany, "the client has %d requests that wait for a head or listen to events, the most of one client; try again", most)
+	}
+	who.waiting++
+	return nil
+}
+
+// waited ends what wait began.
+func (g *guests) waited(who *guest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	who.waiting--
 }
 
 // leave ends a request. A client without any is forgotten once its rate has nothing to remember.

@@ -40,10 +40,10 @@ type Options struct {
 	Beat   time.Duration // between signs of life (status 102) while an answer takes long; zero: 10 s
 	Drain  time.Duration // for requests under way when the server stops; zero: 10 s
 
-	// Of a client, which is one of a hub with accounts, else an address; whoever comes over
-	// the loopback without an account is one.
-	ClientRequests int   // under way at a time, those that wait for a head too; zero: not bounded
-	ClientRate     int64 // bytes a second of bodies, and as many of answers; zero: not bounded
+	// ClientRate is how many bytes a second of bodies, and as many of answers, may be of a client; zero:
+	// not bounded. A client is, here and in the limits, one of a hub with accounts, else an address. Who comes over
+	// the loopback without an account may be anybody: all of them are one, with three quarters of the connections.
+	ClientRate int64
 
 	Accounts Accounts    // who may do what; nil: whoever reaches the hub may do all
 	TLS      *tls.Config // how Serve speaks it, as of TLS; nil: not
@@ -110,7 +110,7 @@ type handler func(c *gin.Context) (any, error)
 func New(hub api.Hub, opts Options) http.Handler {
 	opts = opts.complete()
 	s := &server{hub: hub, opts: opts, budget: newBudget(opts.Memory, opts.Stall/2), copies: newBudget(opts.Memory, opts.Stall/2),
-		guests: newGuests(opts.ClientRequests, opts.ClientRate), tails: semaphore.NewWeighted(maxTails)}
+		guests: newGuests(opts.Limits, opts.ClientRate), tails: semaphore.NewWeighted(tailsOf(opts.Limits))}
 	s.batches.New = func() any { return &batch{sent: make([]byte, 0, cas.MaxSize)} }
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, readBuffer) }
 	s.writers.New = func() any { return bufio.NewWriterSize(nil, writeBuffer) }
@@ -225,14 +225,23 @@ func (s *server) run(c *gin.Context, route api.Route, h handler) (any, error) {
 	if err := s.admit(c.Request, route); err != nil {
 		return nil, err
 	}
+	if vital(route) {
+		return h(c)
+	}
 	client := clientOf(c.Request)
 	who, err := s.guests.enter(client)
 	if err != nil {
+		c.Header("Connection", "close") // its place is for others
 		return nil, err
 	}
 	defer s.guests.leave(client, who)
-	pace(c.Request, who)
+	receive(c.Request, who)
 	return h(c)
+}
+
+// vital reports whether a route is for those who look whether the hub is there, also when it has much to do.
+func vital(route api.Route) bool {
+	return route.Path == api.OpHealth.Route().Path || route.Path == api.OpReady.Route().Path
 }
 
 // checkHeader refuses a header above the limit. What is far above it the HTTP library cuts.

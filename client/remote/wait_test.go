@@ -1,12 +1,14 @@
 package remote_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
 	"dfs/client/remote"
 	"dfs/server"
 	"dfs/server/api"
+	"dfs/server/events"
 )
 
 // TestWaitOutlastsStall waits for a head longer than the time after which a silent connection is
@@ -39,4 +41,32 @@ func TestWaitOutlastsStall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWaitIsNotRefused has more wait for a head than the hub lets one client: who is told to come again does, and
+// sees no error.
+func TestWaitIsNotRefused(t *testing.T) {
+	hub := openHub(t)
+	v, err := hub.CreateVolume(t.Context(), "docs", random())
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := api.DefaultLimits()
+	limits.Connections = 8 // half of whose three quarters may wait
+	bus := new(events.Bus)
+	refused := events.Subscribe[events.RequestRefused](bus, 64)
+	url := serve(t, server.New(hub, server.Options{Limits: limits, Bus: bus}))
+	var all sync.WaitGroup
+	for range 4 {
+		h := dial(t, url, remote.Options{})
+		all.Go(func() {
+			for c, err := range h.Changes(t.Context(), api.ChangesRequest{Volume: v.ID, From: v.Head.Snapshot, Wait: time.Second}) {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	}
+	if e, err := refused.Next(t.Context()); err != nil || e.(events.RequestRefused).Code != api.ErrTooMany.Code {
+		t.Errorf("%+v, %v", e, err)
+	}
+	all.Wait()
 }

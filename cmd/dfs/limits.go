@@ -27,7 +27,7 @@ func (l *hubLimits) flags(fs *pflag.FlagSet) {
 	l.sessions = hub.DefaultIdle
 	fs.Var(&l.memory, "memory", "hold at most `SIZE` of requests in memory, half of it for one client (default 64M)")
 	fs.Var(&l.connections, "connections", "have at most `N` connections (default 1024)")
-	fs.Var(&l.requests, "client-requests", "have at most `N` requests of one client under way")
+	fs.Var(&l.requests, "client-requests", "have at most `N` requests of one client under way, half of them waiting for news (default 128, or half of the connections)")
 	fs.Var(&l.rate, "client-rate", "move at most `RATE` bytes a second of one client each way, like 500K or 2M")
 	fs.Var((*duration)(&l.sessions), "session-timeout", "end sessions that made no progress for `DURATION`, 1s or more (default 5m)")
 }
@@ -37,6 +37,10 @@ func (l *hubLimits) limits() api.Limits {
 	limits := api.DefaultLimits()
 	if l.connections > 0 {
 		limits.Connections = int(l.connections)
+	}
+	limits.ClientRequests = min(limits.ClientRequests, max(limits.Connections/2, 1))
+	if l.requests > 0 {
+		limits.ClientRequests = int(l.requests)
 	}
 	return limits
 }
@@ -48,7 +52,7 @@ func (l *hubLimits) hub() hub.Options {
 
 // server returns the options of the server.
 func (l *hubLimits) server() server.Options {
-	return server.Options{Limits: l.limits(), Memory: int64(l.memory), ClientRequests: int(l.requests), ClientRate: int64(l.rate)}
+	return server.Options{Limits: l.limits(), Memory: int64(l.memory), ClientRate: int64(l.rate)}
 }
 
 // byteSize is a flag's value that is a number of bytes, 0 for the default.

@@ -13,8 +13,8 @@ import (
 // the same on every hub; the others are the hub's own.
 //
 // Beyond them a hub bounds the memory of all requests together and of each client, the
-// requests under way and the rate of a client (ErrTooMany), the connections, the time
-// in which a header must come, and the bytes that must move of a body or an answer: see server.Options.
+// rate of a client, the time in which a header must come, and the bytes that must move of a body or an
+// answer: see server.Options. What one client has too much of at a time is refused with ErrTooMany.
 type Limits struct {
 	Header  int   `json:"header"`  // bytes of a request's line and header
 	Body    int64 `json:"body"`    // bytes of a request body, and of the decoded blobs of a commit's
@@ -34,7 +34,8 @@ type Limits struct {
 	Entries        int64 `json:"entries"`         // entries of a volume's tree
 	Sessions       int   `json:"sessions"`        // live ones of the hub
 	ClientSessions int   `json:"client_sessions"` // live ones of a client, on a hub with accounts
-	Connections    int   `json:"connections"`     // to the hub: further ones wait, or take the place of one that is idle
+	Connections    int   `json:"connections"`     // to the hub: further ones wait, or take the place of one that is idle or waits for news
+	ClientRequests int   `json:"client_requests"` // of a client under way at a time, of which half may wait for a head or listen to events
 	SessionTimeout int   `json:"session_timeout"` // whole seconds that a session lives without progress
 }
 
@@ -44,7 +45,7 @@ func DefaultLimits() Limits {
 		Header: 16 << 10, Body: 16 << 20, JSON: 4 << 20, Nesting: maxDepth, Frame: cas.MaxSize,
 		Blobs: 16384, Edits: 16384, Part: 2 << 20, Parts: 65536, Message: 4096,
 		Path: manifest.MaxPath, Name: manifest.MaxName, Depth: (manifest.MaxPath + 1) / 2,
-		Entries: 100_000_000, Sessions: 4096, ClientSessions: 1024, Connections: 1024, SessionTimeout: 300,
+		Entries: 100_000_000, Sessions: 4096, ClientSessions: 1024, Connections: 1024, ClientRequests: 128, SessionTimeout: 300,
 	}
 }
 
