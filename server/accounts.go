@@ -19,12 +19,12 @@ type Accounts interface {
 
 	// Authenticate returns a context with the caller that a token names. It ends with ctx, with
 	// the call of release, and when the token is revoked, with ErrUnauthorized as its cause. From is the peer's
-	// address and port. ErrUnauthorized for a token that is not valid, ErrTooMany for one from an address
-	// that sent too many of those.
+	// address and port. ErrUnauthorized for a token that is not valid, ErrTooMany where there were too many of
+	// those from the address, or from all.
 	Authenticate(ctx context.Context, token api.Secret, from string) (_ context.Context, release func(), err error)
 
 	// Attempt calls try, which presents another secret on behalf of an address, and counts its
-	// ErrForbidden like a token that is not valid.
+	// ErrForbidden like a token that is not valid: where there were too many it returns ErrTooMany instead.
 	Attempt(from string, try func() error) error
 }
 
@@ -138,6 +138,9 @@ func (s *server) register(c *gin.Context) (any, error) {
 		answer, err = accounts.Register(c.Request.Context(), req)
 		return err
 	})
+	if errors.Is(err, api.ErrTooMany) {
+		c.Header("Retry-After", retryAttempt)
+	}
 	return answer, err
 }
 

@@ -367,7 +367,7 @@ func TestTokenPlaces(t *testing.T) {
 	}
 }
 
-// TestAttemptsAreLimited guesses a token until the hub does not listen any more.
+// TestAttemptsAreLimited guesses a token until the hub answers no guess any more, but for those who need none.
 func TestAttemptsAreLimited(t *testing.T) {
 	h, err := hub.Open(t.TempDir(), hub.Options{})
 	if err != nil {
@@ -382,13 +382,28 @@ func TestAttemptsAreLimited(t *testing.T) {
 	for _, path := range []string{"/api/hub", "/api/volumes"} {
 		resp, data := do(t, "GET", base+path, "", nil, "Authorization", "Bearer guess")
 		wantRefusal(t, "one more", resp, data, http.StatusTooManyRequests, api.ErrTooMany)
-		if resp.Header.Get("Retry-After") == "" {
-			t.Error("it is not said when to come back")
+		if resp.Header.Get("Retry-After") != "10" {
+			t.Errorf("it is to come back after %q", resp.Header.Get("Retry-After"))
 		}
 	}
 	_, contentType, body := asJSON("", api.RegisterRequest{Key: api.NewJoinKey(), Token: api.NewToken()})
 	resp, data := do(t, "POST", base+"/api/register", contentType, bytes.NewReader(body))
 	wantRefusal(t, "a join key", resp, data, http.StatusTooManyRequests, api.ErrTooMany)
+	if resp.Header.Get("Retry-After") != "10" {
+		t.Errorf("a join key is to come back after %q", resp.Header.Get("Retry-After"))
+	}
+	token, _ := member(t, h, api.Grants{All: api.RightRead})
+	if resp, data := do(t, "GET", base+"/api/hub", "", nil, "Authorization", "Bearer "+string(token)); resp.StatusCode != http.StatusOK {
+		t.Errorf("a user: %s %s", resp.Status, data)
+	}
+	key := api.NewJoinKey()
+	if _, err := h.Invite(t.Context(), api.InviteRequest{Key: key, Name: "late", Grants: api.Grants{All: api.RightRead}, ExpiresIn: 60}); err != nil {
+		t.Fatal(err)
+	}
+	_, contentType, body = asJSON("", api.RegisterRequest{Key: key, Token: api.NewToken()})
+	if resp, data := do(t, "POST", base+"/api/register", contentType, bytes.NewReader(body)); resp.StatusCode != http.StatusOK {
+		t.Errorf("who was invited: %s %s", resp.Status, data)
+	}
 	if resp, _ := do(t, "GET", base+"/healthz", "", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("health: %s", resp.Status)
 	}

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -95,7 +94,6 @@ type token struct {
 	live    context.Context // ends with the revocation, of which errUnknown is the cause
 	end     func()
 	revoked bool
-	places  places
 }
 
 // invite is a join key in memory.
@@ -198,16 +196,14 @@ var errUnknown = refuse(api.ErrUnauthorized, "the token is not valid on this hub
 
 // Authenticate returns a context with the caller that the token names. It ends with ctx, with
 // the call of release, and when the token is revoked: then with ErrUnauthorized as its cause.
-// ErrUnauthorized for a token that is unknown or revoked; ErrTooMany for one that comes from an
-// address, as of net/http's RemoteAddr, that failed too often, unless the token was valid there lately.
+// ErrUnauthorized for a token that is unknown or revoked; ErrTooMany for such a one that comes from an
+// address, as of net/http's RemoteAddr, that failed too often, or amid too many of all addresses. One that is
+// valid lets in whatever others sent.
 func (r *Registry) Authenticate(ctx context.Context, secret api.Secret, from string) (_ context.Context, release func(), err error) {
-	t, origin, now := r.lookUp(secret), originOf(from), r.now()
-	if t != nil && t.places.has(origin, now.Add(-r.limiter.limits.Trust)) {
-		r.limiter.note(origin, true)
-	} else if err = r.attempt(origin, func() error { return valid(t) }); err != nil {
-		return nil, nil, err
+	t := r.lookUp(secret)
+	if t == nil {
+		return nil, nil, r.missed(from, errUnknown)
 	}
-	t.places.add(origin, now)
 	// A child of the token's context has ended when the revocation returns.
 	live, cancel := context.WithCancelCause(t.live)
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
@@ -228,14 +224,6 @@ func (j joint) Value(key any) any {
 	return j.values.Value(key)
 }
 
-// valid returns the refusal where there is no token.
-func valid(t *token) error {
-	if t == nil {
-		return errUnknown
-	}
-	return nil
-}
-
 // lookUp returns the token that the secret is, nil when there is none or it is revoked.
 func (r *Registry) lookUp(secret api.Secret) *token {
 	hash := digestOf(secret)
@@ -248,23 +236,22 @@ func (r *Registry) lookUp(secret api.Secret) *token {
 	return t
 }
 
-// Attempt calls try, which presents a secret on behalf of an address, and counts it as
-// failed when it returns ErrUnauthorized or ErrForbidden, as valid when it returns nil, and else not
-// at all. ErrTooMany, without a call, when there were too many that failed.
+// Attempt calls try, which presents a secret on behalf of an address, and returns what it returns. Where that is
+// ErrUnauthorized or ErrForbidden it counts as failed: ErrTooMany instead when there were too many of those.
 func (r *Registry) Attempt(from string, try func() error) error {
-	return r.attempt(originOf(from), try)
-}
-
-func (r *Registry) attempt(origin netip.Prefix, try func() error) error {
-	if !r.limiter.allows(origin) {
-		return refuse(api.ErrTooMany, "too many attempts with secrets that are not valid; try again later")
-	}
 	err := try()
-	failed := errors.Is(err, api.ErrUnauthorized) || errors.Is(err, api.ErrForbidden)
-	if failed || err == nil {
-		r.limiter.note(origin, !failed)
+	if errors.Is(err, api.ErrUnauthorized) || errors.Is(err, api.ErrForbidden) {
+		return r.missed(from, err)
 	}
 	return err
+}
+
+// missed counts an attempt that failed, and returns its refusal, or that there were too many.
+func (r *Registry) missed(from string, refusal error) error {
+	if r.limiter.miss(originOf(from)) {
+		return refusal
+	}
+	return refuse(api.ErrTooMany, "too many attempts with secrets that are not valid; try again later")
 }
 
 // Found makes the first token of a hub, which administers it. It does nothing, and returns

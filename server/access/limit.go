@@ -7,26 +7,25 @@ import (
 	"time"
 )
 
-// Limits bounds how often strangers may present a secret that is not valid. Attempts come
-// back one by one, each after a time.
+// Limits bounds how often strangers may present a secret that is not valid and be told so. Attempts come
+// back one by one, each after a time. A valid one is let in whatever came before it.
 type Limits struct {
 	Address      int           // attempts of one address (of one /64 network with IPv6) at once
 	AddressEvery time.Duration // until one of them comes back
 	All          int           // attempts of all addresses at once
 	AllEvery     time.Duration
-	Addresses    int           // that are remembered; those that were used least recently are forgotten
-	Trust        time.Duration // how long an address that sent a valid secret is exempt from the limit of all, and that token there from both
+	Addresses    int // that are remembered; those that were used least recently are forgotten
 }
 
 // DefaultLimits are the limits of a hub.
 func DefaultLimits() Limits {
 	return Limits{Address: 10, AddressEvery: 10 * time.Second, All: 200, AllEvery: 100 * time.Millisecond,
-		Addresses: 4096, Trust: time.Hour}
+		Addresses: 4096}
 }
 
 // Unlimited are limits that nobody meets, for tests that fail often.
 func Unlimited() Limits {
-	return Limits{Address: 1 << 30, AddressEvery: time.Nanosecond, All: 1 << 30, AllEvery: time.Nanosecond, Addresses: 16, Trust: time.Hour}
+	return Limits{Address: 1 << 30, AddressEvery: time.Nanosecond, All: 1 << 30, AllEvery: time.Nanosecond, Addresses: 16}
 }
 
 // bucket holds attempts that are left, as of a time.
@@ -44,12 +43,11 @@ func (b *bucket) fill(now time.Time, size int, every time.Duration) {
 
 // address is what is remembered of an address.
 type address struct {
-	origin  netip.Prefix
-	bucket  bucket
-	trusted time.Time // last valid secret
+	origin netip.Prefix
+	bucket bucket
 }
 
-// limiter counts attempts, in bounded memory.
+// limiter counts attempts that failed, in bounded memory.
 type limiter struct {
 	limits Limits
 	now    func() time.Time
@@ -84,36 +82,23 @@ func originOf(from string) netip.Prefix {
 	return origin
 }
 
-// allows reports whether the address may present a secret now.
-func (l *limiter) allows(origin netip.Prefix) bool {
+// miss counts an attempt of the address that failed. It reports false, and counts nothing, where there were too many.
+func (l *limiter) miss(origin netip.Prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.all.fill(now, l.limits.All, l.limits.AllEvery)
-	trusted := false
-	if e := l.addresses[origin]; e != nil {
-		a := e.Value.(*address)
-		a.bucket.fill(now, l.limits.Address, l.limits.AddressEvery)
-		if a.bucket.left < 1 {
-			return false
-		}
-		trusted = !a.trusted.IsZero() && now.Sub(a.trusted) < l.limits.Trust
+	if l.all.left < 1 {
+		return false
 	}
-	return trusted || l.all.left >= 1
-}
-
-// note counts an attempt of the address.
-func (l *limiter) note(origin netip.Prefix, valid bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
 	a := l.remember(origin, now)
-	if valid {
-		a.trusted = now
-		return
+	a.bucket.fill(now, l.limits.Address, l.limits.AddressEvery)
+	if a.bucket.left < 1 {
+		return false
 	}
-	a.bucket.left = max(a.bucket.left-1, 0)
-	l.all.left = max(l.all.left-1, 0)
+	a.bucket.left--
+	l.all.left--
+	return true
 }
 
 func (l *limiter) remember(origin netip.Prefix, now time.Time) *address {
@@ -128,43 +113,4 @@ func (l *limiter) remember(origin netip.Prefix, now time.Time) *address {
 	a := &address{origin: origin, bucket: bucket{float64(l.limits.Address), now}}
 	l.addresses[origin] = l.recent.PushFront(a)
 	return a
-}
-
-// mostPlaces is how many addresses are remembered of a token.
-const mostPlaces = 4
-
-// places are the addresses from which a token came lately. What others send from there does not keep
-// it out: many may share an address, and a stranger can come from any number of them.
-type places struct {
-	mu     sync.Mutex
-	latest [mostPlaces]place // the latest first
-}
-
-type place struct {
-	origin netip.Prefix
-	at     time.Time
-}
-
-// has reports whether the token came from there after a time.
-func (p *places) has(origin netip.Prefix, after time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, known := range p.latest {
-		if known.origin == origin && known.at.After(after) {
-			return true
-		}
-	}
-	return false
-}
-
-// add takes note of a place, in place of the one that was used least recently.
-func (p *places) add(origin netip.Prefix, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	i := 0
-	for i < mostPlaces-1 && p.latest[i].origin != origin {
-		i++
-	}
-	copy(p.latest[1:i+1], p.latest[:i])
-	p.latest[0] = place{origin, now}
 }

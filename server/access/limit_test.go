@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 
 func TestLimits(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	limits := access.Limits{Address: 3, AddressEvery: time.Second, All: 8, AllEvery: time.Second, Addresses: 64, Trust: time.Hour}
+	limits := access.Limits{Address: 3, AddressEvery: time.Second, All: 8, AllEvery: time.Second, Addresses: 64}
 	r := open(t, new(memory), access.Options{Now: func() time.Time { return now }, Limits: limits})
 	token, _ := member(t, r, api.Grants{All: api.RightRead})
 	// try presents a secret and returns the kind of the answer.
@@ -39,7 +41,8 @@ func TestLimits(t *testing.T) {
 		expect("garbage", try("garbage", fmt.Sprintf(bad, 1000+i)), unknown)
 	}
 	expect("the fourth", try("garbage", fmt.Sprintf(bad, 2000)), tooMany)
-	expect("a valid one of the same address", try(token, fmt.Sprintf(bad, 2000)), tooMany)
+	expect("a valid one of the same address", try(token, fmt.Sprintf(bad, 2000)), "")
+	expect("one more after that", try("garbage", fmt.Sprintf(bad, 2000)), tooMany)
 	expect("another address", try(token, honest), "")
 	now = now.Add(time.Second)
 	expect("a second later", try("garbage", fmt.Sprintf(bad, 2000)), unknown)
@@ -49,7 +52,7 @@ func TestLimits(t *testing.T) {
 		try("garbage", fmt.Sprintf("[2001:db8:%x::1]:99", i))
 	}
 	expect("many addresses", try("garbage", "[2001:db8:ffff::1]:99"), tooMany)
-	expect("one that was valid before", try(token, honest), "")
+	expect("a valid one", try(token, honest), "")
 	now = now.Add(time.Minute)
 	for i := range 3 {
 		expect("one network", try("garbage", fmt.Sprintf("[2001:db8:aaaa::%x]:99", i)), unknown)
@@ -62,14 +65,17 @@ func TestLimits(t *testing.T) {
 	expect("what is no address", try("garbage", ""), tooMany)
 }
 
-// TestUsersAmongGuessers: a token goes on to let in where it was valid lately, whatever others send
-// from there or from everywhere else, and no other does.
+// TestUsersAmongGuessers: a token and a join key let in, from where they never came before too, whatever others send from
+// there or from everywhere else, and whether or not the hub was started again; and no others do.
 func TestUsersAmongGuessers(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	limits := access.Limits{Address: 2, AddressEvery: time.Minute, All: 50, AllEvery: time.Hour, Addresses: 4, Trust: time.Hour}
-	r := open(t, new(memory), access.Options{Now: func() time.Time { return now }, Limits: limits})
+	limits := access.Limits{Address: 2, AddressEvery: time.Hour, All: 50, AllEvery: time.Hour, Addresses: 4}
+	store := new(memory)
+	r := open(t, store, access.Options{Limits: limits})
 	token, _ := member(t, r, api.Grants{All: api.RightRead})
-	fresh, _ := member(t, r, api.Grants{All: api.RightRead})
+	key := api.NewJoinKey()
+	if _, err := r.Invite(t.Context(), api.InviteRequest{Key: key, Grants: api.Grants{All: api.RightRead}, ExpiresIn: 60}); err != nil {
+		t.Fatal(err)
+	}
 	try := func(secret api.Secret, from string) error {
 		_, release, err := r.Authenticate(context.Background(), secret, from)
 		if err == nil {
@@ -77,55 +83,74 @@ func TestUsersAmongGuessers(t *testing.T) {
 		}
 		return err
 	}
-	guess := func(n int) {
-		for i := range n {
-			try("garbage", here)
-			try("garbage", fmt.Sprintf("192.0.2.%d:9", 2+i%200))
-		}
+	join := func(key api.Secret, from string) error {
+		return r.Attempt(from, func() error {
+			_, _, err := r.Register(api.RegisterRequest{Key: key, Token: api.NewToken()})
+			return err
+		})
 	}
 	const elsewhere = "198.51.100.7:5000"
-	if err := try(token, here); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		for i := range 200 {
+			_ = try("garbage", here)
+			_ = join("garbage", fmt.Sprintf("192.0.2.%d:9", 2+i))
+		}
+		for _, from := range []string{here, elsewhere} {
+			if err := try(token, from); err != nil {
+				t.Errorf("a token from %s: %v", from, err)
+			}
+			if err := try(api.NewToken(), from); !errors.Is(err, api.ErrTooMany) {
+				t.Errorf("a guess from %s: %v", from, err)
+			}
+			if err := join(api.NewJoinKey(), from); !errors.Is(err, api.ErrTooMany) {
+				t.Errorf("a guessed join key from %s: %v", from, err)
+			}
+		}
+		r = open(t, store, access.Options{Limits: limits})
 	}
-	guess(200)
 	for range 3 {
-		if err := try(token, here); err != nil {
-			t.Errorf("where it was valid: %v", err)
-		}
-		now = now.Add(limits.Trust / 2)
-		guess(200)
+		_ = join("garbage", here)
 	}
-	for _, from := range []string{here, elsewhere} {
-		if err := try(fresh, from); !errors.Is(err, api.ErrTooMany) {
-			t.Errorf("one that is new, from %s: %v", from, err)
-		}
-	}
-	if err := try(token, elsewhere); !errors.Is(err, api.ErrTooMany) {
-		t.Errorf("elsewhere: %v", err)
-	}
-	now = now.Add(limits.Trust)
-	guess(200)
-	if err := try(token, here); !errors.Is(err, api.ErrTooMany) {
-		t.Errorf("after a long time: %v", err)
+	if err := join(key, here); err != nil {
+		t.Errorf("a join key: %v", err)
 	}
 }
 
-// TestNonsenseIsNotTrusted: who sends what is no attempt at all does not count as one who sent a valid secret.
-func TestNonsenseIsNotTrusted(t *testing.T) {
-	limits := access.Limits{Address: 2, AddressEvery: time.Hour, All: 4, AllEvery: time.Hour, Addresses: 64, Trust: time.Hour}
+// TestParallelGuesses: at once no more are told that they failed than one after the other.
+func TestParallelGuesses(t *testing.T) {
+	limits := access.Limits{Address: 10, AddressEvery: time.Hour, All: 50, AllEvery: time.Hour, Addresses: 4}
 	r := open(t, new(memory), access.Options{Limits: limits})
-	const stranger = "203.0.113.9:1000"
-	err := r.Attempt(stranger, func() error {
-		_, _, err := r.Register(api.RegisterRequest{Key: api.NewJoinKey(), Token: "none"})
-		return err
-	})
-	if !errors.Is(err, api.ErrInvalid) {
-		t.Fatal(err)
+	var told atomic.Int64
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 50 {
+				if _, _, err := r.Authenticate(context.Background(), "garbage", here); errors.Is(err, api.ErrUnauthorized) {
+					told.Add(1)
+				}
+			}
+		})
 	}
-	for i := range 9 {
-		_, _, _ = r.Authenticate(context.Background(), "garbage", fmt.Sprintf("192.0.2.%d:9", i))
+	all.Wait()
+	if told.Load() != 10 {
+		t.Errorf("%d were told", told.Load())
 	}
-	if _, _, err := r.Authenticate(context.Background(), "garbage", stranger); !errors.Is(err, api.ErrTooMany) {
-		t.Errorf("the stranger is not limited as others are: %v", err)
+}
+
+// TestNonsenseIsNoGuess: who sends what is no attempt at all uses none up.
+func TestNonsenseIsNoGuess(t *testing.T) {
+	limits := access.Limits{Address: 2, AddressEvery: time.Hour, All: 4, AllEvery: time.Hour, Addresses: 64}
+	r := open(t, new(memory), access.Options{Limits: limits})
+	for range 9 {
+		err := r.Attempt(here, func() error {
+			_, _, err := r.Register(api.RegisterRequest{Key: api.NewJoinKey(), Token: "none"})
+			return err
+		})
+		if !errors.Is(err, api.ErrInvalid) {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := r.Authenticate(context.Background(), "garbage", here); !errors.Is(err, api.ErrUnauthorized) {
+		t.Errorf("a guess after it: %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func (h *Hub) Authenticate(ctx context.Context, token api.Secret, from string) (
 	return h.users.Authenticate(ctx, token, from)
 }
 
-// Attempt calls try unless the address failed too often, see [access.Registry.Attempt].
+// Attempt calls try and counts its failure, see [access.Registry.Attempt].
 func (h *Hub) Attempt(from string, try func() error) error { return h.users.Attempt(from, try) }
 
 // Founded reports whether the hub has or had a token.
