@@ -89,7 +89,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connOf{}, bare(c))
 		},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(blotted{log.Handler()}, slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() {

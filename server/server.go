@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -72,6 +73,7 @@ func (o Options) complete() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(blotted{o.Log.Handler()})
 	if o.Limits == (api.Limits{}) {
 		o.Limits = api.DefaultLimits()
 	}
@@ -150,12 +152,21 @@ func (s *server) router() *gin.Engine {
 		e.Handle(route.Method, route.Path, func(c *gin.Context) { s.serveKnown(c, route, h) })
 	}
 	e.NoRoute(func(c *gin.Context) {
-		s.refuseAstray(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, c.Request.URL.EscapedPath()))
+		s.refuseAstray(c, http.StatusNotFound, invalid(api.ErrNotFound, "no such route: %s %s", c.Request.Method, pathOf(c.Request)))
 	})
 	e.NoMethod(func(c *gin.Context) {
-		s.refuseAstray(c, http.StatusMethodNotAllowed, invalid(api.ErrInvalid, "%s is not for %s", c.Request.Method, c.Request.URL.EscapedPath()))
+		s.refuseAstray(c, http.StatusMethodNotAllowed, invalid(api.ErrInvalid, "%s is not for %s", c.Request.Method, pathOf(c.Request)))
 	})
 	return e
+}
+
+// pathOf returns a request's path as it was sent, for people; where it has what may be a secret, whatever its letters
+// were sent as, without it.
+func pathOf(r *http.Request) string {
+	if clean := api.Blot(r.URL.Path); clean != r.URL.Path {
+		return fmt.Sprintf("%q", clean)
+	}
+	return r.URL.EscapedPath()
 }
 
 // ServeHTTP implements [http.Handler].
@@ -171,7 +182,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer onRefuse(r.Context(), x.giveUp)()
 	defer s.recover(x, r)
 	x.Header().Set(api.HeaderProtocol, strconv.Itoa(api.ProtocolVersion))
-	if name := r.Header.Get(api.HeaderRequest); name != "" && len(name) <= api.MaxRequestName {
+	if name := r.Header.Get(api.HeaderRequest); name != "" && len(name) <= api.MaxRequestName && api.Blot(name) == name {
 		x.Header().Set(api.HeaderRequest, name)
 	}
 	x.Header().Set("Cache-Control", "no-store")

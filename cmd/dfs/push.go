@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dfs/client"
+	"dfs/server/api"
 )
 
 const pushHelp = `Send the changes of a directory to its volume on the hub.
@@ -43,6 +44,9 @@ func (a *app) push() *cobra.Command {
 	fs.StringVarP(&message, "message", "m", "", "keep `TEXT` with the snapshot")
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
+		if !api.IsLabel(message) {
+			return 0, &client.UsageError{Message: "--message is one line of UTF-8, without control characters and secrets"}
+		}
 		return a.transfer(ctx, "push", &flags, args, func(ctx context.Context, cfg client.Config) (*client.Result, error) {
 			cfg.Message = message
 			return client.Push(ctx, cfg)

@@ -2,10 +2,7 @@ package access
 
 import (
 	"context"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"dfs/server/api"
 )
@@ -300,8 +297,8 @@ func mayTend(c *api.Caller, client api.ClientID, grants api.Grants) bool {
 }
 
 func checkName(name string) error {
-	if len(name) > api.MaxClientName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return refuse(api.ErrInvalid, "name %.64q is above %d bytes, or not UTF-8 without control characters", name, api.MaxClientName)
+	if len(name) > api.MaxClientName || !api.IsLabel(name) {
+		return refuse(api.ErrInvalid, "name %.64q is above %d bytes, or not UTF-8 without control characters and secrets", name, api.MaxClientName)
 	}
 	return nil
 }

@@ -143,9 +143,10 @@ type errorJSON struct {
 	Missing []refJSON `json:"missing,omitempty"`
 }
 
-// MarshalJSON implements [json.Marshaler]: {"code", "message", "missing": [{"kind", "id"}]}.
+// MarshalJSON implements [json.Marshaler]: {"code", "message", "missing": [{"kind", "id"}]}. The message is
+// blotted: it may name what came in the wrong place.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	return json.Marshal(errorJSON{e.Code, e.Message, toRefsJSON(e.Missing[:min(len(e.Missing), MaxMissing)])})
+	return json.Marshal(errorJSON{e.Code, Blot(e.Message), toRefsJSON(e.Missing[:min(len(e.Missing), MaxMissing)])})
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. Fields that it does not know are left out.

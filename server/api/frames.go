@@ -131,10 +131,11 @@ func AppendEnd(dst []byte, frames int) []byte {
 	return appendFrame(dst, endKind, binary.AppendUvarint([]byte{0}, uint64(frames)))
 }
 
-// AppendFailure appends the end frame of a stream that ends with an error.
+// AppendFailure appends the end frame of a stream that ends with an error, whose message it blots.
 func AppendFailure(dst []byte, e *Error) []byte {
+	message := Blot(e.Message)
 	data := appendBytes([]byte{1}, e.Code[:min(len(e.Code), maxText)])
-	data = appendBytes(data, e.Message[:min(len(e.Message), maxText)])
+	data = appendBytes(data, message[:min(len(message), maxText)])
 	return appendFrame(dst, endKind, appendRefs(data, e.Missing[:min(len(e.Missing), MaxMissing)]))
 }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"dfs/cas"
 	"dfs/cas/chunker"
@@ -267,10 +266,10 @@ func checkStart(req *api.StartRequest) error {
 		return api.VersionError(req.Protocol, api.ProtocolVersion)
 	case req.Replica.IsZero() || req.Run.IsZero():
 		return refuse(api.ErrInvalid, "start: replica or run is zero")
-	case len(req.Client) > manifest.MaxClient || !utf8.ValidString(req.Client):
-		return refuse(api.ErrInvalid, "start: client %.64q is above %d bytes or not UTF-8", req.Client, manifest.MaxClient)
-	case len(req.Command) > maxCommand:
-		return refuse(api.ErrInvalid, "start: command %.64q is above %d bytes", req.Command, maxCommand)
+	case len(req.Client) > manifest.MaxClient || !api.IsLabel(req.Client):
+		return refuse(api.ErrInvalid, "start: client %.64q is above %d bytes, or not UTF-8 without control characters and secrets", req.Client, manifest.MaxClient)
+	case len(req.Command) > maxCommand || !api.IsLabel(req.Command):
+		return refuse(api.ErrInvalid, "start: command %.64q is above %d bytes, or not UTF-8 without control characters and secrets", req.Command, maxCommand)
 	}
 	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"dfs/cas"
 	"dfs/manifest"
@@ -222,8 +220,8 @@ func checkVolume(name string, id cas.VolumeID) error {
 		return refuse(api.ErrInvalid, "volume %q: its ID is zero", name)
 	case name == "" || len(name) > api.MaxVolumeName:
 		return refuse(api.ErrInvalid, "volume name %.64q has %d bytes, not 1 to %d", name, len(name), api.MaxVolumeName)
-	case !utf8.ValidString(name) || strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl):
-		return refuse(api.ErrInvalid, "volume name %q is not UTF-8 without / and control characters", name)
+	case !api.IsLabel(name) || strings.Contains(name, "/"):
+		return refuse(api.ErrInvalid, "volume name %q is not UTF-8 without /, control characters and secrets", name)
 	}
 	return nil
 }
