@@ -44,17 +44,17 @@ func (l syncLog) calls() (list []call, err error) {
 	open := map[string]call{} // by thread
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
-		thread, rest := "", ""
 		var c call
+		rest := ""
 		if m := begins.FindStringSubmatch(lines.Text()); m != nil {
-			thread, rest, c = m[1], m[3], call{name: m[2], began: n}
+			rest, c = m[3], call{name: m[2], began: n}
 			if head, more := strings.CutSuffix(rest, "<unfinished ...>"); more {
 				c.args = head
-				open[thread] = c
+				open[m[1]] = c
 				continue
 			}
 		} else if m := resumes.FindStringSubmatch(lines.Text()); m != nil {
-			thread, rest, c = m[1], m[3], open[m[1]]
+			rest, c = m[3], open[m[1]]
 			if c.name != m[2] {
 				continue // its begin is not in the log
 			}
