@@ -367,8 +367,7 @@ func (c *commit) record(ctx context.Context, answer *api.CommitAnswer) error {
 	if err := c.h.meta.writeAll(before, append(core, closed), after); err != nil {
 		return err
 	}
-	brought, _ := c.s.holds(noPart)
-	c.h.redeem(c.v, brought.Bytes+addedBy(c.req.Edits).Bytes)
+	c.h.redeem(c.v, c.s.brings()+addedBy(c.req.Edits).Bytes)
 	c.h.setStand(c.v, stand{head: answer.Head, usage: c.usage, settled: last, open: c.openAfter()})
 	c.publish(answer)
 	c.s.close(rec)

@@ -167,7 +167,7 @@ func TestQuotaOfWhatIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(h, v)
-	big := cas.Seal(cas.Chunk, make([]byte, cas.MaxSize))
+	big := cas.Seal(cas.Chunk, make([]byte, chunker.Max))
 	fill := func() (sent int, err error) {
 		s, err := c.start(t.Context(), randomID())
 		if err != nil {
@@ -181,7 +181,7 @@ func TestQuotaOfWhatIsLeft(t *testing.T) {
 		}
 		return sent - 1, err
 	}
-	const most = uploadSlack / cas.MaxSize
+	const most = uploadSlack / chunker.Max
 	for range maxLeft {
 		sent, err := fill()
 		wantQuota(t, err, "are waiting for a commit")

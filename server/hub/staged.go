@@ -154,6 +154,12 @@ func (s *session) holds(except int) (u api.Usage, sent int64) {
 	return u, sent + s.bytes - s.abandoned
 }
 
+// brings returns the bytes of what the session has staged.
+func (s *session) brings() int64 {
+	u, _ := s.holds(noPart)
+	return u.Bytes
+}
+
 // abandon returns the bytes of blobs that the session sent and nobody has counted yet.
 func (s *session) abandon() int64 {
 	s.mu.Lock()
