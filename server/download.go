@@ -30,7 +30,8 @@ func (s *server) download(c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.Count(c.GetHeader("Range"), ",") >= maxRanges {
+	ranges := rangesOf(c.Request)
+	if strings.Count(ranges, ",") >= maxRanges {
 		return nil, invalid(api.ErrTooLarge, "range: more than %d", maxRanges)
 	}
 	v, ctx := snapshot.Record.Volume, c.Request.Context()
@@ -52,7 +53,7 @@ func (s *server) download(c *gin.Context) (any, error) {
 	c.Header("Cache-Control", "private, no-cache")
 	c.Header("ETag", etag(m))
 	c.Header(api.HeaderSnapshot, snapshot.ID.String())
-	return nil, s.serveContent(c, content)
+	return nil, s.serveContent(c, content, ranges)
 }
 
 // findFile returns the file that the query names, and the snapshot in which it is so.
@@ -133,11 +134,16 @@ func attachment(name string) string {
 }
 
 // serveContent is [http.ServeContent], whose refusals become ours. It tells no time of modification:
-// one that a client has set is no validator.
-func (s *server) serveContent(c *gin.Context, content io.ReadSeeker) error {
+// one that a client has set is no validator. The ranges are what rangesOf returns of the request.
+func (s *server) serveContent(c *gin.Context, content io.ReadSeeker, ranges string) error {
 	source := &failing{ReadSeeker: content}
 	w := &refusing{ResponseWriter: c.Writer}
-	http.ServeContent(w, c.Request, "", time.Time{}, source)
+	r := c.Request.Clone(c.Request.Context())
+	r.Header.Del("Range")
+	if ranges != "" {
+		r.Header.Set("Range", ranges)
+	}
+	http.ServeContent(w, r, "", time.Time{}, source)
 	cause := source.err.Load()
 	if cause != nil && c.Writer.Written() {
 		// The length that was announced is not reached, so the peer knows.
