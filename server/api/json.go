@@ -21,8 +21,8 @@ func invalid(format string, args ...any) error {
 // maxDepth bounds the nesting of JSON.
 const maxDepth = 8
 
-// DecodeJSON reads one JSON value into v and is strict: unknown and repeated
-// fields, text that is not UTF-8, unpaired surrogates, nesting deeper than 8 and bytes after the value
+// DecodeJSON reads one JSON value into v, whose fields have names of small letters, and is strict: unknown and repeated
+// fields, names that encoding/json would take for those of fields (it does not distinguish letters by case), text that is not UTF-8, unpaired surrogates, nesting deeper than 8 and bytes after the value
 // are ErrInvalid.
 func DecodeJSON(data []byte, v any) error {
 	if err := checkJSON(data); err != nil {
@@ -38,6 +38,9 @@ func DecodeJSON(data []byte, v any) error {
 	}
 	return nil
 }
+
+// fieldLetters are those of which the names of fields consist, and IDs where these are.
+const fieldLetters = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
@@ -75,11 +78,13 @@ func checkJSON(data []byte) error {
 			continue
 		case string:
 			if key {
-				name := strings.ToLower(t)
-				if open[top][name] {
+				if strings.Trim(t, fieldLetters) != "" {
+					return fmt.Errorf("unknown field %q", t)
+				}
+				if open[top][t] {
 					return fmt.Errorf("field %q twice", t)
 				}
-				open[top][name], key = true, false
+				open[top][t], key = true, false
 				continue
 			}
 		}

@@ -23,21 +23,22 @@ func TestDecodeJSONIsStrict(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	for name, text := range map[string]string{
-		"unknown field":       `{"session":"` + session + `","stat":"FAILED"}`,
-		"field twice":         `{"state":"FAILED","state":"IDLE"}`,
-		"field twice in caps": `{"state":"FAILED","STATE":"IDLE"}`,
-		"bytes after":         good + "x",
-		"a value after":       good + good,
-		"half a surrogate":    `{"state":"\ud800"}`,
-		"low half first":      `{"state":"\uDC00\ud800"}`,
-		"half, then text":     `{"state":"\ud800 \udc00"}`,
-		"not UTF-8":           "{\"state\":\"\xff\"}",
-		"cut":                 good[:10],
-		"empty":               "",
-		"too deep":            strings.Repeat("[", 9) + strings.Repeat("]", 9),
-		"far too deep":        strings.Repeat("[", 1<<20),
-		"ID in capitals":      `{"session":"` + strings.Repeat("AB", 16) + `"}`,
-		"short ID":            `{"session":"00"}`,
+		"unknown field":     `{"session":"` + session + `","stat":"FAILED"}`,
+		"field twice":       `{"state":"FAILED","state":"IDLE"}`,
+		"field in capitals": `{"session":"` + session + `","State":"FAILED"}`,
+		"field folded":      `{"ſeſſion":"` + session + `"}`,
+		"bytes after":       good + "x",
+		"a value after":     good + good,
+		"half a surrogate":  `{"state":"\ud800"}`,
+		"low half first":    `{"state":"\uDC00\ud800"}`,
+		"half, then text":   `{"state":"\ud800 \udc00"}`,
+		"not UTF-8":         "{\"state\":\"\xff\"}",
+		"cut":               good[:10],
+		"empty":             "",
+		"too deep":          strings.Repeat("[", 9) + strings.Repeat("]", 9),
+		"far too deep":      strings.Repeat("[", 1<<20),
+		"ID in capitals":    `{"session":"` + strings.Repeat("AB", 16) + `"}`,
+		"short ID":          `{"session":"00"}`,
 	} {
 		if err := api.DecodeJSON([]byte(text), new(api.Progress)); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
