@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -62,8 +61,16 @@ func hubConfigFlag(fs *pflag.FlagSet) {
 // user's.
 func loadSettings(flags *pflag.FlagSet, env map[string]string) (config, error) {
 	if f := flags.Lookup(configFlag); f != nil {
-		if path := cmp.Or(f.Value.String(), env[variable(configFlag)]); path != "" {
-			return readConfig(path, configuresHub)
+		path, from := f.Value.String(), "--"+configFlag
+		if path == "" {
+			path, from = env[variable(configFlag)], variable(configFlag)
+		}
+		if path != "" {
+			c, err := readConfig(path, configuresHub)
+			if _, ok := errors.AsType[*fs.PathError](err); ok {
+				err = fmt.Errorf("%s: %w", from, err)
+			}
+			return c, err
 		}
 	}
 	dir, err := xdg(env, "XDG_CONFIG_HOME", ".config")

@@ -202,17 +202,26 @@ func (a *app) access(h *hub.Hub, auth bool) (server.Accounts, error) {
 // listen listens, and says in opts how to speak TLS and shows the fingerprint of the key where there is one.
 func (a *app) listen(flags *serveFlags, opts *server.Options) (ln net.Listener, scheme string, err error) {
 	if !flags.tls() {
-		ln, err = net.Listen("tcp", flags.listen)
+		ln, err = flags.bind()
 		return ln, "http", err
 	}
 	cert, err := flags.certificate()
 	if err != nil {
 		return nil, "", err
 	}
-	if ln, err = net.Listen("tcp", flags.listen); err != nil {
+	if ln, err = flags.bind(); err != nil {
 		return nil, "", err
 	}
 	fmt.Fprintf(a.out.stderr, "the hub's key has the fingerprint %s\n", api.Fingerprint(cert.Leaf))
 	opts.TLS = server.TLS(cert)
 	return ln, "https", nil
+}
+
+// bind listens at the address of the flags.
+func (f *serveFlags) bind() (net.Listener, error) {
+	ln, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s, or %s: %w", quoted(f.listen), variable("listen"), err)
+	}
+	return ln, nil
 }
