@@ -85,7 +85,7 @@ var lines = map[api.Op]line{
 
 	api.OpCreateVolume: {func(m *matrix, _ int) (string, string, []byte) {
 		id := newID()
-		return asJSON("", api.NewVolume{Name: id.String(), ID: id})
+		return asJSON("", api.NewVolume{Name: "v" + id.String(), ID: id})
 	}, "unauthorized", "forbidden", "forbidden", "forbidden", "", ""},
 	api.OpStart: reads(func(m *matrix, _ int) (string, string, []byte) { return asJSON("", m.startRequest()) }),
 

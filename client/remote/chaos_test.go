@@ -261,7 +261,7 @@ func cycle(ctx context.Context, h api.Hub, s *scene) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
-	name := s.session.String()
+	name := "of-" + s.session.String()
 	config := func(dir string) client.Config {
 		return client.Config{
 			Dir: filepath.Join(place, dir), NewHub: "http://hub", Volume: name, Host: "host",

@@ -40,7 +40,7 @@ type scene struct {
 func newScene(t *testing.T, hub api.Hub) *scene {
 	t.Helper()
 	id := random()
-	v, err := hub.CreateVolume(t.Context(), id.String(), id)
+	v, err := hub.CreateVolume(t.Context(), "of "+id.String(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func requests() []request {
 		}},
 		{"create volume", func(ctx context.Context, h api.Hub, s *scene) error {
 			id := random()
-			v, err := h.CreateVolume(ctx, id.String(), id)
+			v, err := h.CreateVolume(ctx, "of "+id.String(), id)
 			return errors.Join(err, same(v.ID, id))
 		}},
 		{"start", func(ctx context.Context, h api.Hub, s *scene) error {

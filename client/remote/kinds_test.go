@@ -181,7 +181,7 @@ func listen(ctx context.Context, h api.Hub, s *scene) error {
 		for range 3 {
 			id := random()
 			want = append(want, id.String())
-			_, err := s.venue.hub.CreateVolume(ctx, id.String(), id)
+			_, err := s.venue.hub.CreateVolume(ctx, "of "+id.String(), id)
 			failed = errors.Join(failed, err)
 		}
 	}

@@ -53,7 +53,7 @@ func stageAll(b *testing.B, h *Hub, v cas.VolumeID, list []api.Edit, blobs []cas
 func newBenchVolume(b *testing.B, h *Hub) cas.VolumeID {
 	b.Helper()
 	id := randomID()
-	if _, err := h.CreateVolume(context.Background(), id.String(), id); err != nil {
+	if _, err := h.CreateVolume(context.Background(), "of "+id.String(), id); err != nil {
 		b.Fatal(err)
 	}
 	return id

@@ -50,7 +50,7 @@ func commitForever(dir string, w io.Writer) error {
 		return err
 	}
 	id := randomID()
-	if _, err := h.CreateVolume(ctx, id.String(), id); err != nil {
+	if _, err := h.CreateVolume(ctx, "of "+id.String(), id); err != nil {
 		return err
 	}
 	c := newClient(h, id)

@@ -78,7 +78,7 @@ func (h *Hub) abortSession(ctx context.Context, id api.SessionID) error {
 	caller := api.CallerOf(ctx)
 	switch {
 	case s == nil || !caller.May(s.slot.volume, api.RightRead):
-		return noSession(id)
+		return refuse(api.ErrNoSession, "no session %v", id)
 	case !caller.May(s.slot.volume, api.RightAdmin):
 		return refuse(api.ErrForbidden, "session %v: only who administers its volume may end it", id)
 	}

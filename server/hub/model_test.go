@@ -270,7 +270,7 @@ func TestModel(t *testing.T) {
 	h := openTest(t, t.TempDir(), nil, Options{})
 	rapid.Check(t, func(t *rapid.T) {
 		id := randomID()
-		created, err := h.CreateVolume(context.Background(), id.String(), id)
+		created, err := h.CreateVolume(context.Background(), "of "+id.String(), id)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -270,6 +270,8 @@ func checkStart(req *api.StartRequest) error {
 		return refuse(api.ErrInvalid, "start: client %.64q is above %d bytes, or not UTF-8 without control characters and secrets", req.Client, manifest.MaxClient)
 	case len(req.Command) > maxCommand || !api.IsLabel(req.Command):
 		return refuse(api.ErrInvalid, "start: command %.64q is above %d bytes, or not UTF-8 without control characters and secrets", req.Command, maxCommand)
+	case req.Bytes < 0:
+		return refuse(api.ErrInvalid, "start: %d bytes cannot be expected", req.Bytes)
 	}
 	return nil
 }

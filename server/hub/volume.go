@@ -223,6 +223,9 @@ func checkVolume(name string, id cas.VolumeID) error {
 	case !api.IsLabel(name) || strings.Contains(name, "/"):
 		return refuse(api.ErrInvalid, "volume name %q is not UTF-8 without /, control characters and secrets", name)
 	}
+	if _, err := cas.ParseVolumeID(name); err == nil {
+		return refuse(api.ErrInvalid, "volume name %q has the form of a volume's ID, for which everybody would take it", name)
+	}
 	return nil
 }
 

@@ -140,7 +140,7 @@ func testConflictModel(t *testing.T, f *fixture) {
 	dropped, again := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		v := random()
-		volume, err := f.CreateVolume(f.ctx, v.String(), v)
+		volume, err := f.CreateVolume(f.ctx, "of "+v.String(), v)
 		must(t, err)
 		m := &conflictModel{f: &fixture{Hub: f.Hub, ctx: f.ctx, volume: volume},
 			records: make(map[cas.ID]*api.Conflict), open: make(map[api.ReplicaID]*api.Conflict)}
