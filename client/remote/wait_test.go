@@ -30,13 +30,14 @@ func TestWaitOutlastsStall(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = h.Close() })
 			began := time.Now()
-			for c, err := range h.Changes(t.Context(), api.ChangesRequest{Volume: v.ID, From: v.Head.Snapshot, Wait: 5 * short / 2}) {
+			for c, err := range h.Changes(t.Context(), api.ChangesRequest{Volume: v.ID, From: v.Head.Snapshot, Wait: 4 * short}) {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if took := time.Since(began); took < 5*short/2 {
+			if took := time.Since(began); took < 4*short {
 				t.Errorf("it waited for %v", took)
 			}
-			if got := h.Traffic(); got.Retries != 0 || got.Requests < 2 || got.Requests > 20 {
+			// A wait in one piece would be cut, and asked for again, twice. Once may be for a machine that stood still.
+			if got := h.Traffic(); got.Retries > 1 || got.Requests < 2 || got.Requests > 20 {
 				t.Errorf("%+v", got)
 			}
 		})
