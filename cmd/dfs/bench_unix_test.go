@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,7 +17,11 @@ import (
 // TestBenchInterrupted: a benchmark that is told to end, also by a terminal that is closed, removes
 // what it made, keeps former results, and promises nothing that does not hold.
 func TestBenchInterrupted(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	// Else who began the tests with nohup had the benchmark ignore it, too.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
+	for _, end := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		work, out := t.TempDir(), t.TempDir()
 		if err := os.WriteFile(filepath.Join(out, "results.json"), []byte("former"), 0o600); err != nil {
 			t.Fatal(err)
@@ -33,14 +38,14 @@ func TestBenchInterrupted(t *testing.T) {
 		var said []string
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			if said = append(said, lines.Text()); len(said) == 1 {
-				cmd.Process.Signal(signal)
+				cmd.Process.Signal(end)
 			}
 		}
 		err = cmd.Wait()
 		var exit *exec.ExitError
 		if text := strings.Join(said, "\n"); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(text, "removing "+work) ||
 			strings.Contains(text, "go on") || !strings.Contains(text, "begins anew") {
-			t.Errorf("%v: %v\n%s", signal, err, text)
+			t.Errorf("%v: %v\n%s", end, err, text)
 		}
 		holds(t, work, nil)
 		holds(t, out, map[string]string{"results.json": "former"})

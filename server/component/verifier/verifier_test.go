@@ -45,7 +45,7 @@ func chunk() (*manifest.Manifest, cas.Blob) {
 func commit(t *testing.T, h *hub.Hub, m *manifest.Manifest, blobs ...cas.Blob) events.SnapshotCommitted {
 	t.Helper()
 	v := id()
-	if _, err := h.CreateVolume(t.Context(), v.String(), v); err != nil {
+	if _, err := h.CreateVolume(t.Context(), "of "+v.String(), v); err != nil {
 		t.Fatal(err)
 	}
 	s, err := h.Start(t.Context(), api.StartRequest{Protocol: api.ProtocolVersion, Replica: id(), Volume: v, Run: id()})
