@@ -169,7 +169,7 @@ func (h *Hub) release() error {
 		errs = append(errs, h.meta.close())
 	}
 	// The lock goes last, and its holder's name stays: it says who was last.
-	return errors.Join(append(errs, h.lock.Close())...)
+	return errors.Join(append(errs, unlock(h.lock), h.lock.Close())...)
 }
 
 // enter begins a call, which ends with leave.

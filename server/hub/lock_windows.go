@@ -17,5 +17,8 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// unlock does nothing: closing the file ends the lock, which no child has.
+func unlock(*os.File) error { return nil }
+
 // syncDir does nothing: Windows keeps names with its journal.
 func syncDir(string) error { return nil }
