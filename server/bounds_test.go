@@ -82,21 +82,6 @@ func TestRequestBounds(t *testing.T) {
 	}
 }
 
-// TestCommitMessage: what is kept with a snapshot can be printed, in each form in which it may come.
-func TestCommitMessage(t *testing.T) {
-	d := &double{commit: func(context.Context, api.CommitRequest) (api.CommitAnswer, error) { return api.CommitAnswer{}, nil }}
-	url := "http://" + serve(t, d, server.Options{}) + "/api/sync/commit"
-	for message, status := range map[string]int{"as sent to Ann": 200, "": 200, "naïve 日本": 200, "two\nlines": 400, "\x1b[2J": 400, "\xff": 400} {
-		if resp, data := do(t, "POST", url, api.Binary, bytes.NewReader(commitBody(nil, message))); resp.StatusCode != status {
-			t.Errorf("%q: %s %s", message, resp.Status, data)
-		}
-		body := fmt.Appendf(nil, `{"message":%q}`, message)
-		if resp, data := do(t, "POST", url, api.JSON, bytes.NewReader(body)); resp.StatusCode != status {
-			t.Errorf("%q in JSON: %s %s", message, resp.Status, data)
-		}
-	}
-}
-
 func commitBody(edits []api.Edit, message string, blobs ...cas.Blob) []byte {
 	msg, _ := (&api.CommitRequest{Edits: edits, Message: message}).Append(nil)
 	var body bytes.Buffer

@@ -267,9 +267,6 @@ func (s *server) readCommit(r *http.Request, held *holding) (req *api.CommitRequ
 		return nil, invalid(api.ErrTooLarge, "commit of %d edits, above %d, or a message of %d bytes, above %d",
 			len(req.Edits), l.Edits, len(req.Message), l.Message)
 	}
-	if !api.IsLabel(req.Message) {
-		return nil, invalid(api.ErrInvalid, "commit: message %.64q is not UTF-8 without control characters and secrets", req.Message)
-	}
 	return req, nil
 }
 

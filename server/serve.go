@@ -60,7 +60,7 @@ func onRefuse(ctx context.Context, f func()) (forget func() bool) {
 // It returns nil after such an end and closes ln in any case. The header of a
 // request must come within 10 s; a connection may idle for 2 minutes, or until
 // there are more connections than the limits of the Options allow: then the longest idle is closed,
-// and when none is idle the next waits.
+// when none is idle a request that waits for news is told to come again, and else the next waits.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

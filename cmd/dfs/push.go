@@ -44,8 +44,8 @@ func (a *app) push() *cobra.Command {
 	fs.StringVarP(&message, "message", "m", "", "keep `TEXT` with the snapshot")
 	a.out.flags(fs)
 	return a.command(cmd, func(ctx context.Context, args []string) (int, error) {
-		if !api.IsLabel(message) {
-			return 0, &client.UsageError{Message: "--message is one line of UTF-8, without control characters and secrets"}
+		if !api.IsNote(message) {
+			return 0, &client.UsageError{Message: "--message is not UTF-8 without secrets and control characters but line breaks and tabs"}
 		}
 		return a.transfer(ctx, "push", &flags, args, func(ctx context.Context, cfg client.Config) (*client.Result, error) {
 			cfg.Message = message

@@ -21,9 +21,9 @@ func invalid(format string, args ...any) error {
 // maxDepth bounds the nesting of JSON.
 const maxDepth = 8
 
-// DecodeJSON reads one JSON value into v, whose fields have names of small letters, and is strict: unknown and repeated
-// fields, names that encoding/json would take for those of fields (it does not distinguish letters by case), text that is not UTF-8, unpaired surrogates, nesting deeper than 8 and bytes after the value
-// are ErrInvalid.
+// DecodeJSON reads one JSON value into v, whose fields have names of small letters, and is strict: unknown and
+// repeated fields, names in other letters, which encoding/json would take for those of fields, text that is
+// not UTF-8, unpaired surrogates, nesting deeper than 8 and bytes after the value are ErrInvalid.
 func DecodeJSON(data []byte, v any) error {
 	if err := checkJSON(data); err != nil {
 		return invalid("JSON: %v", err)

@@ -52,3 +52,23 @@ func TestAbortOfNoSession(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCommitMessage: a message may have lines and tabs, and nothing else that a terminal obeys, nor a secret.
+func TestCommitMessage(t *testing.T) {
+	t.Parallel()
+	h := openTest(t, t.TempDir(), nil, Options{})
+	c := newClient(h, newTestVolume(t, h))
+	for message, ok := range map[string]bool{
+		"": true, "naïve 日本": true, "two\n\tlines": true,
+		"\x1b[2J": false, "two\r\nlines": false, "\xff": false, "by " + string(api.NewToken()): false,
+	} {
+		s, err := c.start(t.Context(), randomID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.Commit(t.Context(), api.CommitRequest{Session: s.Session, Key: randomID(), Message: message})
+		if ok && err != nil || !ok && !isError(err, api.ErrInvalid) {
+			t.Errorf("%q: %v", message, err)
+		}
+	}
+}

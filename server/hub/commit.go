@@ -134,6 +134,8 @@ func (c *commit) check() error {
 		return refuse(api.ErrInvalid, "commit: key is zero")
 	case len(c.req.Message) > limits.Message:
 		return refuse(api.ErrTooLarge, "commit: message of %d bytes, more than %d", len(c.req.Message), limits.Message)
+	case !api.IsNote(c.req.Message):
+		return refuse(api.ErrInvalid, "commit: message %.64q is not UTF-8 without secrets and control characters but line breaks and tabs", c.req.Message)
 	case c.req.Parts < 0 || c.req.Parts > limits.Parts:
 		return refuse(api.ErrTooLarge, "commit: %d parts, more than %d", c.req.Parts, limits.Parts)
 	}
