@@ -2,10 +2,18 @@
 
 package measure
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+)
 
-// rssUnit is the unit of Rusage.Maxrss, in bytes.
-const rssUnit = 1
+// rssUnit returns the unit of Rusage.Maxrss, in bytes: macOS has another than the other BSDs.
+func rssUnit() int64 {
+	if runtime.GOOS == "darwin" {
+		return 1
+	}
+	return 1 << 10
+}
 
 // forgetPeak does nothing: the record cannot be changed here.
 func forgetPeak() {}
@@ -16,5 +24,5 @@ func ownPeak() int64 {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return unknownPeak
 	}
-	return int64(u.Maxrss) * rssUnit
+	return int64(u.Maxrss) * rssUnit()
 }

@@ -2,8 +2,8 @@ package measure
 
 import "os"
 
-// rssUnit is the unit of Rusage.Maxrss, in bytes.
-const rssUnit = 1 << 10
+// rssUnit returns the unit of Rusage.Maxrss, in bytes.
+func rssUnit() int64 { return 1 << 10 }
 
 // forgetPeak sets the record of this process's most resident memory to what it has now, so that
 // what it starts begins with that.

@@ -17,5 +17,5 @@ func maxRSS(state *os.ProcessState) int64 {
 	if !ok {
 		return 0
 	}
-	return int64(usage.Maxrss) * rssUnit
+	return int64(usage.Maxrss) * rssUnit()
 }

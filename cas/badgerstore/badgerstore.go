@@ -17,7 +17,7 @@
 //	        | version of the data               8 bytes, big-endian
 //
 // Held keys of before sizes were kept there end without one: then the data tell it.
-// // User meta is the byte that Badger keeps beside each value. The two keys of a
+// User meta is the byte that Badger keeps beside each value. The two keys of a
 // blob are written in one transaction, so a held key never stands without
 // its data. A volume that puts what another holds writes both keys too, the data as a newer
 // version, so that its Put does the work of one that brings new bytes. Each volume reads the
